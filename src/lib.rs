@@ -1,1 +1,4 @@
 //! Placeholder of the crate's map.
+
+pub mod domain;
+pub mod ports;

@@ -1,0 +1,246 @@
+//! The budget: how many fetches an app may spend, so that *any* 24 hours stay under WeChat's limit.
+//!
+//! A GCRA (generic cell rate algorithm): a rate and a burst in one number of state, the theoretical
+//! arrival time (TAT). WeChat does not document where its day begins, so no counter that is reset at a
+//! day's boundary would be safe; this bound holds over every window.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::time::{Timestamp, micros};
+
+/// A rate and a burst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// One fetch is regained in this time.
+    pub interval: Duration,
+    /// How many fetches may be spent at once after a long rest; at least 1.
+    pub burst: u32,
+    /// How many of the burst reports and forced refreshes leave for scheduled refreshes and repairs.
+    pub reserve: u32,
+    /// The window over which the limit counts, for `used`.
+    pub window: Duration,
+}
+
+/// Whether a fetch may use the last part of the budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// Scheduled refreshes and repairs.
+    Whole,
+    /// Reports and forced refreshes: they stop earlier.
+    ExceptReserve,
+}
+
+/// The smallest daily limit for which a budget with a rate and a burst exists.
+pub const MIN_DAILY_LIMIT: u32 = 4;
+
+impl Budget {
+    /// A budget under which any `window` sees less than 0.9 of `limit` (at least [`MIN_DAILY_LIMIT`]).
+    ///
+    /// In any window at most `burst + window / interval + 1` fetches pass; a third of what may be used
+    /// goes to the burst, the rest to the rate.
+    #[must_use]
+    pub fn for_limit(limit: u32, window: Duration) -> Self {
+        let usable = u32::try_from(u64::from(limit) * 9 / 10)
+            .unwrap_or(u32::MAX)
+            .max(3);
+        let burst = (usable / 3).max(1);
+        let steady = usable.saturating_sub(burst + 1).max(1);
+        Self {
+            interval: window / steady,
+            burst,
+            reserve: (burst / 10).max(1).min(burst - 1),
+            window,
+        }
+    }
+
+    /// From when on a fetch of this `share` fits, given the state `tat`.
+    #[must_use]
+    pub fn fits_from(&self, tat: Timestamp, share: Share) -> Timestamp {
+        let kept = match share {
+            Share::Whole => 0,
+            Share::ExceptReserve => self.reserve,
+        };
+        tat - self.interval * (self.burst - 1 - kept)
+    }
+
+    /// The state after one fetch at `now`.
+    #[must_use]
+    pub fn charge(&self, tat: Timestamp, now: Timestamp) -> Timestamp {
+        tat.max(now) + self.interval
+    }
+
+    /// The state after a fetch that was charged turned out never to have been sent.
+    #[must_use]
+    pub fn refund(&self, tat: Timestamp) -> Timestamp {
+        tat - self.interval
+    }
+
+    /// How many fetches would pass right now, one after the other.
+    #[must_use]
+    pub fn left(&self, tat: Timestamp, now: Timestamp) -> u32 {
+        let interval = micros(self.interval).max(1);
+        let owed = micros(tat.since(now)).div_ceil(interval);
+        self.burst
+            .saturating_sub(u32::try_from(owed).unwrap_or(u32::MAX))
+    }
+
+    /// The furthest a state can lie in the future: with the whole burst just spent.
+    #[must_use]
+    pub fn cut_to(&self, tat: Timestamp, now: Timestamp) -> Timestamp {
+        tat.min(now + self.interval * self.burst)
+    }
+}
+
+/// What was used in the last window, in 24 parts of it: for people, the GCRA does not need it.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Used(Vec<(u64, u32)>);
+
+/// Into how many parts a window is divided.
+const PARTS: u64 = 24;
+
+impl Used {
+    fn part(now: Timestamp, window: Duration) -> u64 {
+        now.as_micros() / (micros(window) / PARTS).max(1)
+    }
+
+    /// Counts one fetch at `now` and forgets what is older than `window`.
+    pub fn add(&mut self, now: Timestamp, window: Duration) {
+        let part = Self::part(now, window);
+        self.0.retain(|(at, _)| *at + PARTS > part && *at <= part);
+        match self.0.iter_mut().find(|(at, _)| *at == part) {
+            Some((_, count)) => *count += 1,
+            None => self.0.push((part, 1)),
+        }
+    }
+
+    /// Takes one fetch back that was never sent.
+    pub fn take_back(&mut self) {
+        if let Some((_, count)) = self.0.last_mut() {
+            *count -= 1;
+            if *count == 0 {
+                self.0.pop();
+            }
+        }
+    }
+
+    /// How many fetches the last `window` saw.
+    #[must_use]
+    pub fn total(&self, now: Timestamp, window: Duration) -> u32 {
+        let part = Self::part(now, window);
+        self.0
+            .iter()
+            .filter(|(at, _)| *at + PARTS > part)
+            .map(|(_, count)| count)
+            .sum()
+    }
+
+    /// The stored form: `part:count` separated by commas, oldest first.
+    #[must_use]
+    pub fn to_record(&self) -> String {
+        let mut text = String::new();
+        for (part, count) in &self.0 {
+            let comma = if text.is_empty() { "" } else { "," };
+            let _ = write!(text, "{comma}{part}:{count}");
+        }
+        text
+    }
+
+    /// Reads the stored form.
+    #[must_use]
+    pub fn from_record(text: &str) -> Option<Self> {
+        if text.is_empty() {
+            return Some(Self::default());
+        }
+        let pair = |item: &str| {
+            let (part, count) = item.split_once(':')?;
+            let count = count.parse().ok().filter(|count| *count > 0)?;
+            Some((part.parse().ok()?, count))
+        };
+        text.split(',')
+            .map(pair)
+            .collect::<Option<Vec<_>>>()
+            .map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
+    /// Spends greedily for three windows and returns the largest count in any one window.
+    fn greediest(budget: &Budget, share: Share) -> usize {
+        let start = Timestamp::from_micros(1_000_000_000_000);
+        let (mut now, mut tat, mut spent) = (start, Timestamp::NEVER, Vec::new());
+        while now.since(start) < budget.window * 3 {
+            now = now.max(budget.fits_from(tat, share));
+            tat = budget.charge(tat, now);
+            spent.push(now);
+        }
+        let within = |from: &Timestamp| {
+            spent
+                .iter()
+                .filter(|at| *at >= from && at.since(*from) <= budget.window)
+                .count()
+        };
+        spent.iter().map(within).max().unwrap_or(0)
+    }
+
+    #[test]
+    fn no_window_ever_sees_more_than_nine_tenths_of_the_limit() {
+        for limit in [4, 5, 10, 12, 50, 200, 2000, 10_000] {
+            let budget = Budget::for_limit(limit, DAY);
+            let most = greediest(&budget, Share::Whole);
+            assert!(
+                most * 10 <= usize::try_from(limit).unwrap_or(0) * 9,
+                "{limit}: {most}"
+            );
+            assert!(
+                most * 2 >= usize::try_from(limit).unwrap_or(0),
+                "{limit}: only {most}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_left_counts_down_and_comes_back() {
+        let budget = Budget::for_limit(2000, DAY);
+        let now = Timestamp::from_micros(1_000_000_000_000);
+        assert_eq!(budget.left(Timestamp::NEVER, now), budget.burst);
+        let tat = budget.charge(Timestamp::NEVER, now);
+        assert_eq!(budget.left(tat, now), budget.burst - 1);
+        assert_eq!(budget.left(budget.refund(tat), now), budget.burst);
+        assert_eq!(budget.left(tat, now + budget.interval), budget.burst);
+    }
+
+    #[test]
+    fn forced_refreshes_stop_while_scheduled_ones_still_pass() {
+        let budget = Budget::for_limit(200, DAY);
+        let now = Timestamp::from_micros(1_000_000_000_000);
+        let mut tat = Timestamp::NEVER;
+        while budget.fits_from(tat, Share::ExceptReserve) <= now {
+            tat = budget.charge(tat, now);
+        }
+        assert_eq!(budget.left(tat, now), budget.reserve);
+        assert!(budget.fits_from(tat, Share::Whole) <= now);
+    }
+
+    #[test]
+    fn the_count_of_the_last_day_forgets_by_the_hour() {
+        let mut used = Used::default();
+        let start = Timestamp::from_micros(1_700_000_000_000_000);
+        for hour in 0..30_u32 {
+            used.add(start + Duration::from_secs(3600) * hour, DAY);
+        }
+        let now = start + Duration::from_secs(3600) * 29;
+        assert_eq!(used.total(now, DAY), 24);
+        assert_eq!(used.total(now + DAY, DAY), 0);
+        used.take_back();
+        assert_eq!(used.total(now, DAY), 23);
+        assert_eq!(Used::from_record(&used.to_record()), Some(used));
+        assert_eq!(Used::from_record(""), Some(Used::default()));
+        assert_eq!(Used::from_record("1:x"), None);
+    }
+}

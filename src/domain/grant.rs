@@ -1,0 +1,116 @@
+//! The grant: one credential value as upstream issued it.
+
+use std::time::Duration;
+
+use super::epoch::Version;
+use super::secret::{Digest, Secret};
+use super::time::Timestamp;
+
+/// The longest life that is believed. WeChat grants two hours; anything over this is no token.
+pub const MAX_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// The longest value that is believed, in bytes. WeChat asks for room for at least 512.
+pub const MAX_VALUE_LEN: usize = 2048;
+
+/// One credential value as issued upstream.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Grant {
+    /// The epoch it was fetched under.
+    pub version: Version,
+    /// The token or ticket itself.
+    pub value: Secret,
+    /// SHA-256 of the value.
+    pub digest: Digest,
+    /// The store's time when the fetch began: before the request was sent, so that a life counted
+    /// from here never ends too late.
+    pub issued_at: Timestamp,
+    /// The store's time from which upstream may refuse it.
+    pub expires_at: Timestamp,
+}
+
+impl Grant {
+    /// How long it was to live from its issue on.
+    #[must_use]
+    pub const fn life(&self) -> Duration {
+        self.expires_at.since(self.issued_at)
+    }
+
+    /// What is left of its life at `now`.
+    #[must_use]
+    pub const fn remaining(&self, now: Timestamp) -> Duration {
+        self.expires_at.since(now)
+    }
+
+    /// Whether any life is left at `now`.
+    #[must_use]
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        now < self.expires_at
+    }
+
+    /// Until when the store keeps it: a little less than it lives, 60 s or 1 % where that is shorter,
+    /// so that nobody gets a token in its last moments from the store.
+    #[must_use]
+    pub fn kept_until(&self) -> Timestamp {
+        self.expires_at - (self.life() / 100).min(Duration::from_secs(60))
+    }
+
+    /// Cuts an expiry that lies further away than it ever could. A store that failed over to a machine
+    /// whose clock is behind would otherwise lengthen the life.
+    pub fn cut_to(&mut self, now: Timestamp) {
+        let life = self.life().min(MAX_LIFE);
+        self.expires_at = self.expires_at.min(now + life);
+    }
+}
+
+/// Whether `value` can be a token at all: not empty, printable ASCII without spaces, at most
+/// [`MAX_VALUE_LEN`] bytes.
+#[must_use]
+pub fn is_plausible_value(value: &str) -> bool {
+    !value.is_empty() && value.len() <= MAX_VALUE_LEN && value.bytes().all(|b| b.is_ascii_graphic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_printable_ascii_of_bounded_length_can_be_a_token() {
+        assert!(is_plausible_value(&"a".repeat(2048)));
+        for value in ["", " ", "a b", "a\n", "é", "\u{0}", &"a".repeat(2049)] {
+            assert!(!is_plausible_value(value), "{value:?}");
+        }
+    }
+
+    fn grant_issued_at(secs: u64) -> Grant {
+        let at = |secs| Timestamp::from_micros(secs * 1_000_000);
+        Grant {
+            version: Version(1),
+            value: Secret::new("t"),
+            digest: Digest::new([0; 32]),
+            issued_at: at(secs),
+            expires_at: at(secs + 7200),
+        }
+    }
+
+    #[test]
+    fn the_store_keeps_a_grant_a_little_less_than_it_lives() {
+        let mut grant = grant_issued_at(1000);
+        assert_eq!(
+            grant.kept_until().since(grant.issued_at),
+            Duration::from_secs(7140)
+        );
+        grant.expires_at = grant.issued_at + Duration::from_secs(100);
+        assert_eq!(
+            grant.kept_until().since(grant.issued_at),
+            Duration::from_secs(99)
+        );
+    }
+
+    #[test]
+    fn a_clock_that_is_behind_does_not_lengthen_a_life() {
+        let mut grant = grant_issued_at(10_000);
+        let now = Timestamp::from_micros(9_000 * 1_000_000);
+        grant.cut_to(now);
+        assert_eq!(grant.remaining(now), Duration::from_secs(7200));
+    }
+}

@@ -1,0 +1,22 @@
+//! pause: an SRE stops all fetches of an app, or lets them go on.
+
+use super::Record;
+use crate::domain::state::Pause;
+use crate::domain::time::Timestamp;
+
+/// Paused or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SetPause {
+    /// Paused or not.
+    pub paused: bool,
+}
+
+impl Record {
+    /// Pauses or resumes. The moment is kept, so that the newer word wins over a replica's memory.
+    pub fn set_pause(&mut self, input: &SetPause, now: Timestamp) {
+        self.state.pause = Pause {
+            paused: input.paused,
+            changed_at: now,
+        };
+    }
+}

@@ -1,0 +1,64 @@
+//! put-back: the store lost a grant that this replica still holds, and upstream accepts it.
+
+use super::Record;
+use crate::domain::grant::Grant;
+use crate::domain::rules::Rules;
+use crate::domain::state::Memory;
+use crate::domain::time::Timestamp;
+
+/// The grant, checked upstream just before.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PutBack {
+    /// What this replica holds.
+    pub grant: Grant,
+    /// What else it has seen.
+    pub memory: Memory,
+}
+
+/// The answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PutBackAnswer {
+    /// It is the stored grant now, or was already.
+    Stored,
+    /// The store holds a newer one, or this one has too little left to be kept.
+    Superseded,
+    /// Upstream refused this version before.
+    Dead,
+    /// The store holds another token under this very version: the credential is suspect.
+    Conflict,
+}
+
+impl Record {
+    /// Puts a grant back under its own version. Whoever may have fetched meanwhile shows in the close
+    /// watch that follows.
+    pub fn put_back(&mut self, input: &PutBack, rules: &Rules, now: Timestamp) -> PutBackAnswer {
+        self.state.raise(&input.memory, rules, now);
+        if self.state.is_dead(&input.grant) {
+            return PutBackAnswer::Dead;
+        }
+        let mut grant = input.grant.clone();
+        grant.cut_to(now);
+        match &self.grant {
+            Some(stored) if stored.version > grant.version => return PutBackAnswer::Superseded,
+            Some(stored) if stored.version == grant.version && stored.digest == grant.digest => {
+                return PutBackAnswer::Stored;
+            }
+            Some(stored) if stored.version == grant.version => {
+                self.make_suspect(rules, now);
+                return PutBackAnswer::Conflict;
+            }
+            _ if now >= grant.kept_until() => return PutBackAnswer::Superseded,
+            _ => {}
+        }
+        self.state.epoch = self.state.epoch.max(grant.version.into());
+        self.state.issuer = self.state.issuer.max(grant.version.into());
+        if self.state.version > grant.version {
+            self.make_suspect(rules, now);
+        }
+        self.state.version = self.state.version.max(grant.version);
+        self.state.dead = None;
+        self.grant = Some(grant);
+        self.watch_closely(rules, now);
+        PutBackAnswer::Stored
+    }
+}

@@ -1,0 +1,167 @@
+//! What the core needs of the world: a clock, a store, an upstream. Adapters fulfil these contracts;
+//! decorators (metrics) wrap them; tests replace them.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::domain::credential::Credential;
+use crate::domain::epoch::Version;
+use crate::domain::protocol::{
+    Attempt, Begin, Begun, Claim, Claimed, Commit, Committed, Failure, ForeignOrigin, Judge,
+    Judged, PutBack, PutBackAnswer, Record, SetPause, Suspect,
+};
+use crate::domain::rules::Rules;
+use crate::domain::secret::{Digest, Secret};
+use crate::domain::time::{Moment, Timestamp};
+use crate::domain::upstream_error::UpstreamError;
+
+/// This machine's clocks.
+pub trait Clock: Send + Sync {
+    /// What they say now.
+    fn now(&self) -> Moment;
+}
+
+/// An answer of the store, with the store's time at which it was given.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stamped<T> {
+    /// The store's time.
+    pub at: Timestamp,
+    /// The answer.
+    pub answer: T,
+}
+
+/// What `begin` answers through a store.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BegunIn {
+    /// What the protocol answers.
+    pub begun: Begun,
+    /// Whether the change is on a second machine too, where the store has one: an unconfirmed lease may
+    /// be lost in a failover, and is not fetched under unless the grant is about to expire.
+    pub confirmed: bool,
+}
+
+/// Where all replicas keep what they share. Every change is atomic and takes the store's own time.
+///
+/// Each call has a bound on how long it may take, far below the shortest lease. After [`StoreError::Away`]
+/// a change may or may not have been made; every change may be asked for again.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Asks for the right to fetch. A granted lease is durable when this answers.
+    async fn begin(&self, of: &Subject, input: &Begin) -> Result<Stamped<BegunIn>, StoreError>;
+    /// Stores what was fetched and tells the other replicas.
+    async fn commit(&self, of: &Subject, input: &Commit) -> Result<Stamped<Committed>, StoreError>;
+    /// Takes note of an attempt that brought nothing.
+    async fn fail(&self, of: &Subject, input: &Failure) -> Result<Stamped<()>, StoreError>;
+    /// Gives an unused lease back.
+    async fn release(&self, of: &Subject, input: &Attempt) -> Result<Stamped<()>, StoreError>;
+    /// Asks for the right to check a version.
+    async fn claim_check(
+        &self,
+        of: &Subject,
+        input: &Claim,
+    ) -> Result<Stamped<Claimed>, StoreError>;
+    /// Takes note of what a check said; tells the other replicas of a death.
+    async fn judge(&self, of: &Subject, input: &Judge) -> Result<Stamped<Judged>, StoreError>;
+    /// Puts a grant back that the store lost, and tells the other replicas.
+    async fn put_back(
+        &self,
+        of: &Subject,
+        input: &PutBack,
+    ) -> Result<Stamped<PutBackAnswer>, StoreError>;
+    /// Makes the credential suspect, and tells the other replicas.
+    async fn suspect(&self, of: &Subject, input: &Suspect) -> Result<Stamped<()>, StoreError>;
+    /// Pauses or resumes, and tells the other replicas.
+    async fn set_pause(&self, of: &Subject, input: &SetPause) -> Result<Stamped<()>, StoreError>;
+    /// Reads the records of several credentials, each atomically, in the order asked for. An error that
+    /// concerns one record is that record's alone; an outer error means that the store is away.
+    async fn read(
+        &self,
+        of: &[&Subject],
+    ) -> Result<Vec<Result<Stamped<Record>, StoreError>>, StoreError>;
+    /// Asks the other replicas whether they hold a grant of this credential. No answer comes back: one
+    /// that does puts it back.
+    async fn ask(&self, of: &Subject) -> Result<(), StoreError>;
+    /// Whether other replicas may share this store.
+    fn is_shared(&self) -> bool;
+}
+
+/// Which record, and the rules it is kept by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Subject {
+    /// Which credential.
+    pub credential: Credential,
+    /// Its rules.
+    pub rules: Rules,
+}
+
+/// What the store tells a replica without being asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// A credential's record was changed by somebody; the version it is at now.
+    Changed(Credential, Version),
+    /// Another replica asks whether anybody holds a grant.
+    Asked(Credential),
+    /// The connection was made again: signals may have been missed, and it may be another machine.
+    Reconnected,
+}
+
+/// Why the store did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// No connection, or no answer in time. What was asked may or may not have happened.
+    #[error("the store is away: {0}")]
+    Away(String),
+    /// It answered, and refuses: no right, no memory, read-only, no disk.
+    #[error("the store refuses: {0}")]
+    Refused(String),
+    /// The keys belong to brokers of another upstream.
+    #[error(transparent)]
+    Foreign(#[from] ForeignOrigin),
+    /// A record that this release does not understand: of a newer one, or damaged. It is left as it is.
+    #[error("the stored record cannot be read and was left as it is: {0}")]
+    Unreadable(String),
+}
+
+/// WeChat's API, as far as the core needs it.
+#[async_trait]
+pub trait Upstream: Send + Sync {
+    /// One fetch: one attempt on a connection of its own, no redirect, no retry. `force` asks for
+    /// `force_refresh` (stable mode only).
+    async fn fetch(&self, credential: &Credential, force: bool) -> Fetched;
+    /// Asks with a cheap call whether a token is accepted.
+    async fn check(&self, credential: &Credential, token: &Secret) -> Checked;
+}
+
+/// How a fetch ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fetched {
+    /// Upstream issued this.
+    Granted {
+        /// The token.
+        value: Secret,
+        /// SHA-256 of it.
+        digest: Digest,
+        /// What upstream said of its life, counted from before the request.
+        life: Duration,
+    },
+    /// A well-formed error: no grant was issued.
+    Refused(UpstreamError),
+    /// The request never left this machine.
+    NotSent(String),
+    /// A grant may have been issued: no answer, half an answer, or one that cannot be a token.
+    Ambiguous(String),
+}
+
+/// What a check said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// The token is accepted.
+    Accepted,
+    /// 40001, 40014 or 42001.
+    Refused(UpstreamError),
+    /// Upstream answered something that says nothing about the token.
+    Inconclusive(UpstreamError),
+    /// No answer, or none that is WeChat's.
+    Away(String),
+}
