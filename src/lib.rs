@@ -1,4 +1,10 @@
 //! Placeholder of the crate's map.
 
+pub mod broker;
 pub mod domain;
+pub mod follower;
+pub mod metrics;
 pub mod ports;
+pub mod refresher;
+pub mod scheduler;
+pub mod snapshot;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::domain::credential::Credential;
-use crate::domain::epoch::Version;
+use crate::domain::epoch::{Nonce, Version};
 use crate::domain::protocol::{
     Attempt, Begin, Begun, Claim, Claimed, Commit, Committed, Failure, ForeignOrigin, Judge,
     Judged, PutBack, PutBackAnswer, Record, SetPause, Suspect,
@@ -20,6 +20,14 @@ use crate::domain::upstream_error::UpstreamError;
 pub trait Clock: Send + Sync {
     /// What they say now.
     fn now(&self) -> Moment;
+}
+
+/// Where chance comes from: injected, so that a test can repeat it.
+pub trait Chance: Send + Sync {
+    /// Anywhere in 0..1.
+    fn unit(&self) -> f64;
+    /// A number that nobody else draws.
+    fn nonce(&self) -> Nonce;
 }
 
 /// An answer of the store, with the store's time at which it was given.

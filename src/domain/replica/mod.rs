@@ -1,1 +1,259 @@
-//! Placeholder.
+//! What one replica knows of one credential, what it may serve, and what it should do next.
+//!
+//! Pure: events go in ([`Replica::observe`] and its neighbours), a [`Plan`] and a [`View`] come out.
+//! The write flow feeds it; nothing else decides. It keeps three things apart: the *store's record* as
+//! last read, the *grant it holds* (which may be newer than the store's), and its *floor*, the highest
+//! version it ever served, below which it never serves again.
+
+mod events;
+mod plan;
+mod view;
+
+pub use events::StoreTrouble;
+pub use plan::{Plan, Step};
+pub use view::{View, WhyNot};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::epoch::Version;
+use super::grant::Grant;
+use super::protocol::{Attempt, Record};
+use super::rules::Rules;
+use super::secret::Digest;
+use super::state::Memory;
+use super::time::{Moment, Timestamp};
+use super::upstream_error::ErrorClass;
+
+/// How long a replica that finds the store empty waits for others to put a grant back.
+pub const ASK_WAIT: Duration = Duration::from_millis(500);
+
+/// What one replica knows of one credential.
+#[derive(Clone, Debug)]
+pub struct Replica {
+    rules: Rules,
+    /// Whether other replicas may share the store.
+    shared: bool,
+    /// This replica's share of the jitter, 0 to 1.
+    draw: f64,
+    /// The highest version this replica ever served.
+    floor: Version,
+    held: Option<Held>,
+    /// Budget, last fetch and pause: the furthest values seen.
+    seen: Memory,
+    reading: Option<Reading>,
+    /// Why the latest attempt to reach the store failed; `None` while it is there.
+    trouble: Option<StoreTrouble>,
+    /// When the store, or a check, last said that the held grant stands.
+    vouched_at: Option<Moment>,
+    /// When the latest attempt to hear about the grant, with whatever outcome, was begun.
+    attempted_at: Option<Moment>,
+    /// The value that upstream refused last: a stable token that comes back the same is forced.
+    refused_digest: Option<Digest>,
+    /// Another token is stored under the held version.
+    conflict: bool,
+    /// When the other replicas were asked for a grant.
+    asked_at: Option<Duration>,
+    blocked: Option<Blocked>,
+    /// Attempts of this replica's own that failed in a row.
+    failures: u32,
+    /// No check before this.
+    next_check: Duration,
+    /// After a reconnection, checks come often until this.
+    close_watch_until: Duration,
+}
+
+/// The grant a replica holds.
+#[derive(Clone, Debug)]
+struct Held {
+    grant: Arc<Grant>,
+    expires: Moment,
+    standing: Standing,
+}
+
+/// What the store is known to have of the held grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// It was read from the store, or stored there.
+    Stored,
+    /// Its commit did not reach the store: it is offered again.
+    Pending(Attempt),
+    /// Its commit was late, or there never was a lease: an accepted check puts it back.
+    Unstored,
+}
+
+/// The store's record as last read.
+#[derive(Clone, Debug)]
+struct Reading {
+    record: Record,
+    /// The store's time then.
+    at: Timestamp,
+    /// This machine's time before the question was sent.
+    sent: Moment,
+}
+
+impl Reading {
+    /// When a stored deadline passes by this machine's boot clock; never too late.
+    fn local(&self, deadline: Timestamp) -> Duration {
+        self.sent.boot.saturating_add(deadline.since(self.at))
+    }
+}
+
+/// What keeps this replica from fetching, and until when (this machine's boot clock).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blocked {
+    /// What.
+    pub by: BlockedBy,
+    /// Until when, by the boot clock.
+    pub until: Duration,
+}
+
+/// What can keep a refresh from happening: a closed set, also the label of metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BlockedBy {
+    /// Another replica holds the lease.
+    Busy,
+    /// Upstream refused lately, or the last fetch's outcome is unclear.
+    CoolingDown(ErrorClass),
+    /// The last fetch is too recent.
+    Spacing,
+    /// The budget is spent.
+    BudgetSpent,
+    /// An SRE paused the app.
+    Paused,
+    /// This replica's newer grant goes back to the store first.
+    Behind,
+    /// The store does not answer or refuses.
+    StoreAway,
+    /// The lease is on one machine only, and the grant has time.
+    Unconfirmed,
+    /// Too little of the lease was left to send the request.
+    LeaseTooShort,
+    /// Upstream could not be reached.
+    UpstreamAway,
+    /// Upstream does not renew the stable token yet.
+    NotRenewed,
+}
+
+impl BlockedBy {
+    /// The words for metrics: every value but the classes of a cooldown.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::CoolingDown(_) => "cooldown",
+            Self::Spacing => "spacing",
+            Self::BudgetSpent => "budget_spent",
+            Self::Paused => "paused",
+            Self::Behind => "behind",
+            Self::StoreAway => "store_away",
+            Self::Unconfirmed => "unconfirmed",
+            Self::LeaseTooShort => "lease_too_short",
+            Self::UpstreamAway => "upstream_away",
+            Self::NotRenewed => "not_renewed",
+        }
+    }
+}
+
+impl Replica {
+    /// A replica that knows nothing yet. `draw`, 0 to 1, is its share of the jitter.
+    #[must_use]
+    pub fn new(rules: Rules, shared: bool, draw: f64) -> Self {
+        Self {
+            rules,
+            shared,
+            draw,
+            floor: Version::default(),
+            held: None,
+            seen: Memory::default(),
+            reading: None,
+            trouble: None,
+            vouched_at: None,
+            attempted_at: None,
+            refused_digest: None,
+            conflict: false,
+            asked_at: None,
+            blocked: None,
+            failures: 0,
+            next_check: Duration::ZERO,
+            close_watch_until: Duration::ZERO,
+        }
+    }
+
+    /// What the store is told with each `begin` and put-back.
+    #[must_use]
+    pub fn memory(&self, now: Moment) -> Memory {
+        Memory {
+            version: self.floor,
+            live: self.offerable(now).is_some(),
+            ..self.seen
+        }
+    }
+
+    /// The rules this credential is kept by.
+    #[must_use]
+    pub const fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// The highest version this replica ever served.
+    #[must_use]
+    pub const fn floor(&self) -> Version {
+        self.floor
+    }
+
+    /// The grant it holds, while any life is left.
+    #[must_use]
+    pub fn live(&self, now: Moment) -> Option<&Arc<Grant>> {
+        self.held
+            .as_ref()
+            .filter(|held| !held.expires.has_passed(now))
+            .map(|held| &held.grant)
+    }
+
+    /// The held grant where it has enough left for the store to keep it.
+    fn offerable(&self, now: Moment) -> Option<&Held> {
+        let held = self.held.as_ref()?;
+        let margin = held.grant.expires_at.since(held.grant.kept_until());
+        (held.expires.remaining(now) > margin).then_some(held)
+    }
+
+    /// The attempt whose commit did not reach the store.
+    #[must_use]
+    pub fn pending(&self) -> Option<(Attempt, Arc<Grant>)> {
+        let held = self.held.as_ref()?;
+        match held.standing {
+            Standing::Pending(attempt) => Some((attempt, Arc::clone(&held.grant))),
+            Standing::Stored | Standing::Unstored => None,
+        }
+    }
+
+    /// The version a check would be about, and whether the store has it.
+    fn stored_version(&self) -> Version {
+        let stored = self
+            .reading
+            .as_ref()
+            .and_then(|reading| reading.record.grant.as_ref());
+        stored.map(|grant| grant.version).unwrap_or_default()
+    }
+
+    /// Attempts of this replica's own that failed in a row.
+    #[must_use]
+    pub const fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// What keeps it from fetching, while that lasts.
+    #[must_use]
+    pub fn blocked(&self, now: Moment) -> Option<Blocked> {
+        self.blocked.filter(|blocked| now.boot < blocked.until)
+    }
+
+    /// The store's record as last read, and the store's time then.
+    #[must_use]
+    pub fn record(&self) -> Option<(&Record, Timestamp)> {
+        self.reading
+            .as_ref()
+            .map(|reading| (&reading.record, reading.at))
+    }
+}

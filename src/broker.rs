@@ -1,0 +1,262 @@
+//! The read flow: an appid → a servable grant, or a typed refusal that says when to come back.
+//!
+//! Never sees the store or upstream. What needs them is left as an errand for the write flow, and a
+//! request waits for it at most `cold_wait`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::domain::app_id::AppId;
+use crate::domain::grant::Grant;
+use crate::domain::replica::{BlockedBy, View, WhyNot};
+use crate::domain::secret::Digest;
+use crate::ports::{Clock, StoreError};
+use crate::refresher::{ReportVerdict, StepEnd};
+use crate::scheduler::{Desk, Errand};
+use crate::snapshot::{Reader, SlotId};
+
+/// Answers requests.
+#[derive(Clone)]
+pub struct Broker {
+    reader: Reader,
+    desk: Desk,
+    clock: Arc<dyn Clock>,
+    cold_wait: Duration,
+}
+
+/// A grant as it is handed out.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// The grant.
+    pub grant: Arc<Grant>,
+    /// What is left of its life: at least a second.
+    pub expires_in: Duration,
+    /// When it expires by this machine's wall clock, since 1970 UTC.
+    pub expires_at: Duration,
+}
+
+/// Why no grant was handed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No such app here.
+    UnknownApp,
+    /// There is nothing to serve; when the next attempt is planned.
+    Nothing {
+        /// Why.
+        why: WhyNot,
+        /// How long until the next attempt.
+        retry_after: Duration,
+    },
+}
+
+/// What came of a report.
+#[derive(Clone, Debug)]
+pub struct Reported {
+    /// What was found out.
+    pub verdict: ReportVerdict,
+    /// The token to use now, or why there is none.
+    pub current: Result<Served, Refusal>,
+}
+
+/// Why a forced refresh brought nothing new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefreshRefusal {
+    /// No such app here.
+    UnknownApp,
+    /// Kept from it, and for how long.
+    Blocked(BlockedBy, Duration),
+    /// It did not end in time.
+    TimedOut,
+}
+
+/// Why an app was neither paused nor resumed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PauseRefusal {
+    /// No such app here.
+    #[error("no such app")]
+    UnknownApp,
+    /// The store did not take it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The broker is stopping.
+    #[error("the broker is stopping")]
+    Stopping,
+}
+
+impl Broker {
+    /// A broker that reads from `reader` and leaves its errands at `desk`.
+    #[must_use]
+    pub fn new(reader: Reader, desk: Desk, clock: Arc<dyn Clock>, cold_wait: Duration) -> Self {
+        Self {
+            reader,
+            desk,
+            clock,
+            cold_wait,
+        }
+    }
+
+    /// The app's position, for calls that follow.
+    #[must_use]
+    pub fn find(&self, app: &str) -> Option<SlotId> {
+        self.reader.access_token(app)
+    }
+
+    /// The grant, where it can be answered at once: the hot path. No lock, no I/O, no allocation.
+    #[must_use]
+    pub fn at_once(&self, id: SlotId) -> Option<Served> {
+        self.served(&self.reader.view(id))
+    }
+
+    fn served(&self, view: &View) -> Option<Served> {
+        let now = self.clock.now();
+        let (grant, expires_in) = view.servable(now).filter(|_| view.may_answer(now))?;
+        Some(Served {
+            grant: Arc::clone(grant),
+            expires_in,
+            expires_at: now.wall + expires_in,
+        })
+    }
+
+    /// The grant, waiting at most `cold_wait` for the first one, or for the first attempt after a pause
+    /// of this process.
+    ///
+    /// # Errors
+    /// Says why there is none, and when to come back.
+    pub async fn token(&self, id: SlotId) -> Result<Served, Refusal> {
+        if let Some(served) = self.at_once(id) {
+            return Ok(served);
+        }
+        self.desk.hint(Errand::Attend(id));
+        let found = self.reader.wait_for(id, |view| self.answer(view));
+        match tokio::time::timeout(self.cold_wait, found).await {
+            Ok(answer) => answer,
+            Err(_) => self
+                .served(&self.reader.view(id))
+                .ok_or_else(|| self.refusal(&self.reader.view(id))),
+        }
+    }
+
+    /// What can be said for good: a grant, or a refusal that waiting does not change.
+    fn answer(&self, view: &View) -> Option<Result<Served, Refusal>> {
+        if let Some(served) = self.served(view) {
+            return Some(Ok(served));
+        }
+        let now = self.clock.now();
+        let attempted = view.may_answer(now);
+        let hopeless = match view.why_not {
+            WhyNot::Paused
+            | WhyNot::UpstreamRefuses(_)
+            | WhyNot::BudgetSpent
+            | WhyNot::StoreAway
+            | WhyNot::StoreUnusable
+            | WhyNot::UpstreamAway => view.servable(now).is_none() && attempted,
+            WhyNot::Starting => false,
+        };
+        hopeless.then(|| Err(self.refusal(view)))
+    }
+
+    fn refusal(&self, view: &View) -> Refusal {
+        let wait = view.retry_at.saturating_sub(self.clock.now().boot);
+        Refusal::Nothing {
+            why: view.why_not,
+            retry_after: wait.max(Duration::from_secs(1)),
+        }
+    }
+
+    /// Looks into a report that a token was refused, and answers with the token to use now.
+    pub async fn report(&self, id: SlotId, reported: Digest) -> Reported {
+        if let Some(served) = self
+            .at_once(id)
+            .filter(|served| served.grant.digest != reported)
+        {
+            return Reported {
+                verdict: ReportVerdict::Stale,
+                current: Ok(served),
+            };
+        }
+        let (reply, verdict) = oneshot::channel();
+        let verdict = if self.desk.leave(Errand::Report(id, reported, reply)).await {
+            verdict.await.unwrap_or(ReportVerdict::Inconclusive)
+        } else {
+            ReportVerdict::Inconclusive
+        };
+        if verdict == ReportVerdict::Refused {
+            return self.replaced(id, reported).await;
+        }
+        Reported {
+            verdict,
+            current: self.token(id).await,
+        }
+    }
+
+    /// Waits for the grant that replaces the refused one.
+    async fn replaced(&self, id: SlotId, refused: Digest) -> Reported {
+        let found = self.reader.wait_for(id, |view| {
+            self.answer(view)
+                .filter(|answer| !matches!(answer, Ok(served) if served.grant.digest == refused))
+        });
+        let current = match tokio::time::timeout(self.cold_wait, found).await {
+            Ok(current) => current,
+            Err(_) => Err(self.refusal(&self.reader.view(id))),
+        };
+        Reported {
+            verdict: ReportVerdict::Refused,
+            current,
+        }
+    }
+
+    /// Has a new token fetched, within spacing and budget, and answers with it.
+    ///
+    /// # Errors
+    /// What kept it from being fetched.
+    pub async fn refresh(&self, id: SlotId) -> Result<Served, RefreshRefusal> {
+        let (reply, end) = oneshot::channel();
+        if !self.desk.leave(Errand::Refresh(id, reply)).await {
+            return Err(RefreshRefusal::TimedOut);
+        }
+        let rules = &self.reader.subject(id).rules;
+        let bound = rules.lease + rules.timeout;
+        match tokio::time::timeout(bound, end).await {
+            Ok(Ok(StepEnd::Blocked(by, wait))) => Err(RefreshRefusal::Blocked(by, wait)),
+            Ok(Ok(StepEnd::Done)) => self.at_once(id).ok_or(RefreshRefusal::TimedOut),
+            Ok(Err(_)) | Err(_) => Err(RefreshRefusal::TimedOut),
+        }
+    }
+
+    /// Pauses or resumes all fetches of an app, on all replicas.
+    ///
+    /// # Errors
+    /// The store's, or that the broker is stopping.
+    pub async fn set_pause(&self, id: SlotId, paused: bool) -> Result<(), PauseRefusal> {
+        let (reply, done) = oneshot::channel();
+        if !self.desk.leave(Errand::SetPause(id, paused, reply)).await {
+            return Err(PauseRefusal::Stopping);
+        }
+        Ok(done.await.map_err(|_| PauseRefusal::Stopping)??)
+    }
+
+    /// What this replica knows of a credential, for people.
+    #[must_use]
+    pub fn view(&self, id: SlotId) -> Arc<View> {
+        Arc::clone(&self.reader.view(id))
+    }
+
+    /// Which app it is.
+    #[must_use]
+    pub fn app(&self, id: SlotId) -> &AppId {
+        &self.reader.subject(id).credential.app
+    }
+
+    /// Every credential, whether servable or not.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// This machine's clocks, for what is told about times.
+    #[must_use]
+    pub fn now(&self) -> crate::domain::time::Moment {
+        self.clock.now()
+    }
+}

@@ -1,0 +1,274 @@
+//! What happens to a replica: readings, commits, checks, failures. Each event changes what it knows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Blocked, BlockedBy, Held, Reading, Replica, Standing};
+use crate::domain::budget::Share;
+use crate::domain::epoch::Version;
+use crate::domain::grant::Grant;
+use crate::domain::protocol::{Attempt, Record};
+use crate::domain::secret::Digest;
+use crate::domain::state::{Memory, State};
+use crate::domain::time::{Moment, Timestamp, micros};
+
+/// Why the store could not be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreTrouble {
+    /// No connection, or no answer in time.
+    Away,
+    /// It answers, and refuses.
+    Refused,
+    /// The keys belong to brokers of another upstream.
+    Foreign,
+    /// The record is of a newer release, or damaged.
+    Unreadable,
+}
+
+impl Replica {
+    /// The store was read. Answers which version, if any, was given up as dead over it.
+    pub fn observe(&mut self, record: Record, at: Timestamp, sent: Moment) -> Option<Version> {
+        self.trouble = None;
+        self.attempted_at = Some(sent);
+        self.remember(&record.state);
+        self.unblock_where_changed(&record);
+        let cut = self.drop_dead(&record.state);
+        self.take_stored(&record, at, sent);
+        self.reading = Some(Reading { record, at, sent });
+        cut
+    }
+
+    /// Keeps the furthest values ever seen: a store that loses its data is told.
+    fn remember(&mut self, state: &State) {
+        self.seen = Memory {
+            budget: self.seen.budget.max(state.budget),
+            forced_budget: self.seen.forced_budget.max(state.forced_budget),
+            last_fetch: self.seen.last_fetch.max(state.last_fetch),
+            pause: self.seen.pause.newer(state.pause),
+            ..self.seen
+        };
+    }
+
+    /// What the replica was told to wait for may be over.
+    fn unblock_where_changed(&mut self, record: &Record) {
+        let situation = |record: &Record| {
+            let state = &record.state;
+            let lease = state.lease.map(|lease| lease.epoch);
+            (
+                state.dead,
+                state.suspect,
+                lease,
+                state.cooldown,
+                state.pause,
+                state.version,
+                state.force,
+            )
+        };
+        let before = self
+            .reading
+            .as_ref()
+            .map(|reading| situation(&reading.record));
+        let by_store = self
+            .blocked
+            .is_some_and(|blocked| blocked.by != BlockedBy::UpstreamAway);
+        let dead = record.state.dead;
+        let died = dead.is_some()
+            && self
+                .reading
+                .as_ref()
+                .is_some_and(|r| r.record.state.dead != dead);
+        if died || (by_store && before != Some(situation(record))) {
+            self.blocked = None;
+        }
+    }
+
+    fn drop_dead(&mut self, state: &State) -> Option<Version> {
+        self.held
+            .take_if(|held| state.is_dead(&held.grant))
+            .map(|held| held.grant.version)
+    }
+
+    /// Takes the stored grant over, unless it is dead or older than what was served.
+    fn take_stored(&mut self, record: &Record, at: Timestamp, sent: Moment) {
+        self.conflict = false;
+        let Some(stored) = record
+            .servable()
+            .filter(|stored| stored.version >= self.floor)
+        else {
+            return;
+        };
+        let expires = sent.after(stored.remaining(at));
+        match &mut self.held {
+            Some(held) if held.grant.version == stored.version => {
+                if held.grant.digest != stored.digest {
+                    self.conflict = true;
+                    return;
+                }
+                held.expires = if stored.expires_at > held.grant.expires_at {
+                    expires
+                } else {
+                    // The boot clock's deadline is never lengthened; the wall clock may have been set.
+                    Moment {
+                        boot: held.expires.boot.min(expires.boot),
+                        wall: expires.wall,
+                    }
+                };
+                if held.grant.expires_at != stored.expires_at {
+                    held.grant = Arc::new(stored.clone());
+                }
+                held.standing = Standing::Stored;
+            }
+            _ => self.hold(stored.clone(), expires, Standing::Stored),
+        }
+        self.vouched_at = Some(sent);
+    }
+
+    fn hold(&mut self, grant: Grant, expires: Moment, standing: Standing) {
+        self.floor = grant.version;
+        self.held = Some(Held {
+            grant: Arc::new(grant),
+            expires,
+            standing,
+        });
+    }
+
+    /// The store could not be used; `attempted` when the question was sent. While a live grant is held,
+    /// the attempt to hear about it is over only with the check that follows.
+    pub fn store_failed(&mut self, trouble: StoreTrouble, attempted: Moment) {
+        if self.trouble.is_none() {
+            // The first failure: the held grant is checked upstream at once.
+            self.next_check = attempted.boot;
+        }
+        self.trouble = Some(trouble);
+        if self.live(attempted).is_none() {
+            self.attempted_at = Some(attempted);
+        }
+    }
+
+    /// The connection to the store was made again: it may be another machine that knows less.
+    pub fn reconnected(&mut self, now: Moment) {
+        self.close_watch_until = now.boot + self.rules.close_watch_lasts();
+    }
+
+    /// The others were asked for a grant.
+    pub fn asked(&mut self, now: Moment) {
+        self.asked_at = Some(now.boot);
+    }
+
+    /// A fetched grant was stored. `sent` is the moment before the fetch.
+    pub fn committed(&mut self, grant: Grant, expires: Moment, sent: Moment) {
+        self.failures = 0;
+        self.blocked = None;
+        if grant.version >= self.floor {
+            self.hold(grant, expires, Standing::Stored);
+            self.vouched_at = Some(sent);
+        }
+    }
+
+    /// A fetched grant could not be stored: it is served meanwhile. `attempt` is `None` where there
+    /// never was a lease (a stable token fetched while the store is away).
+    pub fn keep_pending(
+        &mut self,
+        grant: Grant,
+        expires: Moment,
+        attempt: Option<Attempt>,
+        sent: Moment,
+    ) {
+        self.failures = 0;
+        self.vouched_at = Some(sent);
+        self.attempted_at = Some(sent);
+        let same = |held: &&mut Held| held.grant.digest == grant.digest;
+        if let Some(held) = self.held.as_mut().filter(same) {
+            // The same stable token: it keeps its version.
+            let version = held.grant.version;
+            held.grant = Arc::new(Grant { version, ..grant });
+            held.expires = expires;
+        } else if grant.version > self.floor {
+            self.hold(
+                grant,
+                expires,
+                attempt.map_or(Standing::Unstored, Standing::Pending),
+            );
+        }
+    }
+
+    /// The commit of the pending grant was late: a check decides about it.
+    pub fn pending_is_late(&mut self) {
+        if let Some(held) = &mut self.held {
+            held.standing = Standing::Unstored;
+        }
+    }
+
+    /// Upstream accepted the held grant in a check begun at `sent`.
+    pub fn accepted(&mut self, version: Version, sent: Moment) {
+        self.attempted_at = Some(sent);
+        if self
+            .held
+            .as_ref()
+            .is_some_and(|held| held.grant.version == version)
+        {
+            self.vouched_at = Some(sent);
+        }
+    }
+
+    /// Upstream refused the held grant. Its version stays a floor. Answers whether it was still held.
+    pub fn refused(&mut self, version: Version, now: Moment) -> Option<Version> {
+        self.attempted_at = Some(now);
+        let held = self.held.take_if(|held| held.grant.version == version)?;
+        self.refused_digest = Some(held.grant.digest);
+        Some(held.grant.version)
+    }
+
+    /// A check brought nothing.
+    pub fn check_failed(&mut self, now: Moment) {
+        self.attempted_at = Some(now);
+    }
+
+    /// No check of this credential before `wait` from now.
+    pub fn checked(&mut self, now: Moment, wait: Duration) {
+        self.next_check = now.boot + wait;
+    }
+
+    /// A step could not be finished: nothing is tried for `wait`.
+    pub fn block(&mut self, by: BlockedBy, now: Moment, wait: Duration) {
+        self.blocked = Some(Blocked {
+            by,
+            until: now.boot + wait,
+        });
+    }
+
+    /// A step of this replica's own failed: counts for the backoff.
+    pub fn count_failure(&mut self) -> u32 {
+        self.failures = self.failures.saturating_add(1);
+        self.failures
+    }
+
+    /// With the store away, whether a stable token may be asked for at `now`, and under which version.
+    /// The budget is this replica's own meanwhile; the store is raised to it when it is back.
+    pub fn begin_alone(&mut self, force: bool, now: Moment) -> Result<Version, Duration> {
+        let wall = Timestamp::from_micros(micros(now.wall));
+        let fits = self.rules.budget.fits_from(self.seen.budget, Share::Whole);
+        let forced = self
+            .rules
+            .forced_budget
+            .fits_from(self.seen.forced_budget, Share::Whole);
+        let from = if force { fits.max(forced) } else { fits };
+        if wall < from {
+            return Err(from.since(wall));
+        }
+        self.seen.budget = self.rules.budget.charge(self.seen.budget, wall);
+        if force {
+            self.seen.forced_budget = self
+                .rules
+                .forced_budget
+                .charge(self.seen.forced_budget, wall);
+        }
+        Ok(Version(wall.as_micros().max(self.floor.0 + 1)))
+    }
+
+    /// Whether upstream refused this very value lately.
+    #[must_use]
+    pub fn was_refused(&self, digest: &Digest) -> bool {
+        self.refused_digest.as_ref() == Some(digest)
+    }
+}

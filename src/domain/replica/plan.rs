@@ -1,0 +1,180 @@
+//! What a replica should do next for a credential, and when.
+
+use std::time::Duration;
+
+use super::{ASK_WAIT, Reading, Replica, Standing};
+use crate::domain::credential::Mode;
+use crate::domain::protocol::Reason;
+use crate::domain::time::Moment;
+
+/// One thing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// begin, fetch, commit.
+    Refresh(Reason),
+    /// Fetch a stable token without the store, which is away.
+    RefreshAlone,
+    /// Bring the held grant, which the store does not have, back to it.
+    Offer,
+    /// Check the stored grant upstream, if no other replica did lately.
+    Watch,
+    /// Check the held grant upstream, since the store cannot be asked.
+    CheckCutOff,
+    /// Tell the store that its grant is unsafe.
+    Suspect,
+    /// Ask the other replicas for a grant that the store lost.
+    Ask,
+}
+
+/// A step and the earliest moment for it, by the boot clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// When.
+    pub at: Duration,
+    /// What.
+    pub step: Step,
+}
+
+impl Replica {
+    /// The next step; `None` = nothing until the store was read.
+    #[must_use]
+    pub fn next(&self, now: Moment) -> Option<Plan> {
+        if self.trouble.is_some() {
+            return self.next_cut_off(now);
+        }
+        let reading = self.reading.as_ref()?;
+        if self.conflict {
+            return Some(self.unless_blocked(Step::Suspect, now.boot));
+        }
+        if self.should_offer(now) {
+            return Some(self.unless_blocked(Step::Offer, now.boot));
+        }
+        if self.seen.pause.paused {
+            return None;
+        }
+        let refresh = self.next_refresh(reading, now);
+        let watch = self.next_watch(reading, now);
+        match (refresh, watch) {
+            (Some(refresh), Some(watch)) if watch.at < refresh.at => Some(watch),
+            (Some(refresh), _) => Some(refresh),
+            (None, watch) => watch,
+        }
+    }
+
+    fn unless_blocked(&self, step: Step, at: Duration) -> Plan {
+        let blocked = self.blocked.map_or(Duration::ZERO, |blocked| blocked.until);
+        Plan {
+            at: at.max(blocked),
+            step,
+        }
+    }
+
+    /// Without the store: watch over what is held; only a stable token may be fetched.
+    fn next_cut_off(&self, now: Moment) -> Option<Plan> {
+        let live = self.live(now);
+        if self.rules.mode == Mode::Stable && !self.seen.pause.paused {
+            let due = live.map_or(now.boot, |grant| {
+                let left = self
+                    .held
+                    .as_ref()
+                    .map_or(Duration::ZERO, |held| held.expires.remaining(now));
+                let window = grant.expires_at.since(self.rules.due_at(grant));
+                now.boot + left.saturating_sub(window)
+            });
+            let alone = self.unless_blocked(Step::RefreshAlone, due);
+            if live.is_none() || alone.at <= self.next_check {
+                return Some(alone);
+            }
+        }
+        live.map(|_| Plan {
+            at: self.next_check.max(now.boot),
+            step: Step::CheckCutOff,
+        })
+    }
+
+    /// Whether this replica holds a grant that the store should have and does not.
+    fn should_offer(&self, now: Moment) -> bool {
+        self.offerable(now).is_some_and(|held| {
+            held.standing != Standing::Stored || held.grant.version > self.stored_version()
+        })
+    }
+
+    fn next_refresh(&self, reading: &Reading, now: Moment) -> Option<Plan> {
+        let state = &reading.record.state;
+        if state.is_empty() && self.floor.is_none() && self.shared {
+            return Some(match self.asked_at {
+                None => Plan {
+                    at: now.boot,
+                    step: Step::Ask,
+                },
+                Some(asked) => {
+                    self.unless_blocked(Step::Refresh(Reason::Missing), asked + ASK_WAIT)
+                }
+            });
+        }
+        let behind_floor = self.stored_version() < self.floor;
+        let (reason, at) = match (&reading.record.grant, state.dead) {
+            (Some(grant), Some(dead)) if dead.version >= grant.version => (
+                if dead.reported {
+                    Reason::Report
+                } else {
+                    Reason::Repair
+                },
+                Duration::ZERO,
+            ),
+            (Some(grant), _) if state.suspect.is_none() && !behind_floor => {
+                let age = reading.local(self.rules.due_at(grant));
+                let spread = match self.rules.mode {
+                    Mode::Token => grant
+                        .life()
+                        .mul_f64(self.rules.at * self.rules.jitter * self.draw),
+                    Mode::Stable => Duration::ZERO,
+                };
+                (Reason::Scheduled, age + spread)
+            }
+            (Some(_), _) => (Reason::Repair, Duration::ZERO),
+            (None, _) => (Reason::Missing, Duration::ZERO),
+        };
+        Some(self.unless_blocked(Step::Refresh(reason), at.max(now.boot)))
+    }
+
+    /// The stored grant is checked every `watch`, and more often while anything is unclear.
+    fn next_watch(&self, reading: &Reading, now: Moment) -> Option<Plan> {
+        let grant = reading.record.servable()?;
+        let closely = now.boot < reading.local(reading.record.state.close_watch_until)
+            || now.boot < self.close_watch_until;
+        let every = if closely {
+            self.rules.close_watch
+        } else {
+            self.rules.watch
+        };
+        if every.is_zero() {
+            return None;
+        }
+        let check = reading.record.state.check;
+        let last = if check.version == grant.version {
+            check.claimed_at
+        } else {
+            grant.issued_at
+        };
+        let at = reading.local(last + every);
+        Some(Plan {
+            at: at.max(self.next_check).max(now.boot),
+            step: Step::Watch,
+        })
+    }
+
+    /// How far apart checks of the stored grant are at this moment.
+    #[must_use]
+    pub fn watch_every(&self, now: Moment) -> Duration {
+        let closely = now.boot < self.close_watch_until
+            || self.reading.as_ref().is_some_and(|reading| {
+                now.boot < reading.local(reading.record.state.close_watch_until)
+            });
+        if closely || self.rules.watch.is_zero() {
+            self.rules.close_watch
+        } else {
+            self.rules.watch
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What a replica may answer with: made anew after each event, and read without a lock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{BlockedBy, Replica, StoreTrouble};
+use crate::domain::grant::Grant;
+use crate::domain::protocol::Record;
+use crate::domain::time::{Moment, Timestamp};
+use crate::domain::upstream_error::ErrorClass;
+
+/// What may be answered for one credential.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// The grant held.
+    pub grant: Option<Arc<Grant>>,
+    /// When it stops being served.
+    pub expires: Moment,
+    /// Until when answers may be given without another attempt to hear about the grant. Later, a
+    /// request waits for one: a process that slept must not answer from before it slept.
+    pub answer_until: Moment,
+    /// Until when the grant is vouched.
+    pub vouched_until: Moment,
+    /// What there is to say where no grant is servable.
+    pub why_not: WhyNot,
+    /// When the next attempt is planned, by the boot clock.
+    pub retry_at: Duration,
+    /// Whether an SRE has paused the app.
+    pub paused: bool,
+    /// What keeps a refresh from happening.
+    pub blocked: Option<(BlockedBy, Duration)>,
+    /// Why the store could not be used.
+    pub trouble: Option<StoreTrouble>,
+    /// The store's record as last read, for people, and the store's time then.
+    pub record: Option<Arc<(Record, Timestamp, Moment)>>,
+}
+
+/// Why there is nothing to serve: a closed set, each a stable code of the HTTP interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum WhyNot {
+    /// The store has not been read yet, or the first fetch is under way.
+    #[default]
+    Starting,
+    /// An SRE has paused the app.
+    Paused,
+    /// Upstream refuses to issue a token.
+    UpstreamRefuses(ErrorClass),
+    /// Upstream does not answer.
+    UpstreamAway,
+    /// The budget is spent.
+    BudgetSpent,
+    /// The store is away, and nobody may fetch without it.
+    StoreAway,
+    /// The store holds what this broker must not touch.
+    StoreUnusable,
+}
+
+impl View {
+    /// The grant, while it has at least a second to live: no answer ever says `expires_in: 0`.
+    #[must_use]
+    pub fn servable(&self, now: Moment) -> Option<(&Arc<Grant>, Duration)> {
+        let grant = self.grant.as_ref()?;
+        let left = self.expires.remaining(now);
+        (left >= Duration::from_secs(1)).then_some((grant, left))
+    }
+
+    /// Whether an answer may be given without a new attempt.
+    #[must_use]
+    pub fn may_answer(&self, now: Moment) -> bool {
+        !self.answer_until.has_passed(now)
+    }
+
+    /// Whether the store or a check lately said that the grant stands.
+    #[must_use]
+    pub fn is_vouched(&self, now: Moment) -> bool {
+        !self.vouched_until.has_passed(now)
+    }
+}
+
+impl Replica {
+    /// What may be answered from now on.
+    #[must_use]
+    pub fn view(&self, now: Moment) -> View {
+        let long = self.rules.reconcile * 2;
+        let until = |at: Option<Moment>| at.map(|at| at.after(long)).unwrap_or_default();
+        let held = self.held.as_ref();
+        let paused = self.seen.pause.paused;
+        View {
+            grant: held.map(|held| Arc::clone(&held.grant)),
+            expires: held.map(|held| held.expires).unwrap_or_default(),
+            answer_until: until(self.attempted_at.max_by_boot(self.vouched_at)),
+            vouched_until: until(self.vouched_at),
+            why_not: self.why_not(now),
+            retry_at: self
+                .next(now)
+                .map_or(now.boot + self.rules.reconcile, |plan| plan.at),
+            paused,
+            blocked: self.blocked(now).map(|blocked| (blocked.by, blocked.until)),
+            trouble: self.trouble,
+            record: self
+                .reading
+                .as_ref()
+                .map(|reading| Arc::new((reading.record.clone(), reading.at, reading.sent))),
+        }
+    }
+
+    fn why_not(&self, now: Moment) -> WhyNot {
+        if self.seen.pause.paused {
+            return WhyNot::Paused;
+        }
+        match self.trouble {
+            Some(StoreTrouble::Foreign | StoreTrouble::Unreadable) => return WhyNot::StoreUnusable,
+            Some(StoreTrouble::Away | StoreTrouble::Refused) => return WhyNot::StoreAway,
+            None => {}
+        }
+        match self.blocked(now).map(|blocked| blocked.by) {
+            Some(
+                BlockedBy::CoolingDown(ErrorClass::Busy | ErrorClass::Unclear)
+                | BlockedBy::UpstreamAway,
+            ) => WhyNot::UpstreamAway,
+            Some(BlockedBy::CoolingDown(class)) => WhyNot::UpstreamRefuses(class),
+            Some(BlockedBy::BudgetSpent) => WhyNot::BudgetSpent,
+            Some(BlockedBy::Paused) => WhyNot::Paused,
+            Some(BlockedBy::StoreAway | BlockedBy::Unconfirmed) => WhyNot::StoreAway,
+            Some(
+                BlockedBy::Busy
+                | BlockedBy::Spacing
+                | BlockedBy::Behind
+                | BlockedBy::LeaseTooShort
+                | BlockedBy::NotRenewed,
+            )
+            | None => WhyNot::Starting,
+        }
+    }
+}
+
+/// The later of two moments that may not have been.
+trait Later {
+    fn max_by_boot(self, other: Self) -> Self;
+}
+
+impl Later for Option<Moment> {
+    fn max_by_boot(self, other: Self) -> Self {
+        match (self, other) {
+            (Some(a), Some(b)) if b.boot > a.boot => Some(b),
+            (Some(a), _) => Some(a),
+            (None, b) => b,
+        }
+    }
+}

@@ -1,0 +1,429 @@
+//! One refresh: lease, fetch, commit. The order of these lines is the protocol; read it top to bottom.
+
+use std::time::Duration;
+
+use tracing::{error, info, warn};
+
+use super::{Refresher, StepEnd};
+use crate::domain::credential::Credential;
+use crate::domain::epoch::Version;
+use crate::domain::grant::Grant;
+use crate::domain::protocol::{Attempt, Begin, Begun, Commit, Committed, Failure, Permit, Reason};
+use crate::domain::replica::BlockedBy;
+use crate::domain::time::{Moment, Timestamp, micros};
+use crate::domain::upstream_error::{ErrorClass, UpstreamError};
+use crate::metrics::FetchOutcome;
+use crate::ports::{BegunIn, Fetched, Stamped, StoreError};
+use crate::snapshot::SlotId;
+
+/// How often a change is sent to the store before it is given up: a lost reply is common, and every
+/// change may be repeated.
+const TRIES: u32 = 2;
+
+/// One attempt under way.
+struct Attempting {
+    id: SlotId,
+    reason: Reason,
+    attempt: Attempt,
+    permit: Permit,
+    /// Before `begin` was sent: from here the lease's validity and the grant's life are counted.
+    started: Moment,
+}
+
+impl Refresher {
+    /// Asks for the lease and, if it is granted, fetches under it.
+    pub(super) async fn refresh(&self, id: SlotId, reason: Reason) -> StepEnd {
+        if reason == Reason::Repair
+            && let Some(end) = self.probe_before_repair(id).await
+        {
+            return end;
+        }
+        let nonce = self.chance.nonce();
+        let started = self.clock.now();
+        let begun = match self.begin(id, reason, nonce, started).await {
+            Ok(begun) => begun,
+            Err(failure) => return self.store_failed(id, &failure),
+        };
+        let BegunIn {
+            begun: answer,
+            confirmed,
+        } = begun.answer;
+        let wait = |until: Timestamp| until.since(begun.at).max(Duration::from_millis(1));
+        match answer {
+            Begun::Granted(permit) => {
+                let attempt = Attempt {
+                    epoch: permit.epoch,
+                    nonce,
+                };
+                let attempting = Attempting {
+                    id,
+                    reason,
+                    attempt,
+                    permit,
+                    started,
+                };
+                self.fetch_under_lease(attempting, confirmed).await
+            }
+            Begun::Fresh(_) | Begun::Behind => {
+                self.read(id).await;
+                StepEnd::Done
+            }
+            Begun::Busy { until } => self.blocked(id, BlockedBy::Busy, wait(until)),
+            Begun::CoolingDown { class, until } => {
+                self.blocked(id, BlockedBy::CoolingDown(class), wait(until))
+            }
+            Begun::Spacing { until } => self.blocked(id, BlockedBy::Spacing, wait(until)),
+            Begun::BudgetSpent { until } => {
+                let app = &self.publisher.subject(id).credential.app;
+                let wait = wait(until);
+                warn!(appid = %app, reason = reason.as_str(), wait_s = wait.as_secs(), "not refreshed: the budget is spent");
+                self.blocked(id, BlockedBy::BudgetSpent, wait)
+            }
+            Begun::Paused => {
+                self.read(id).await;
+                let reconcile = self.publisher.subject(id).rules.reconcile;
+                self.blocked(id, BlockedBy::Paused, reconcile)
+            }
+        }
+    }
+
+    /// begin, asked again with the same nonce where the answer was lost.
+    async fn begin(
+        &self,
+        id: SlotId,
+        reason: Reason,
+        nonce: crate::domain::epoch::Nonce,
+        now: Moment,
+    ) -> Result<Stamped<BegunIn>, StoreError> {
+        let subject = self.publisher.subject(id);
+        let memory = self.publisher.inspect(id, |replica| replica.memory(now));
+        let Some(secret) = self.secrets.get(&subject.credential.app).copied() else {
+            return Err(StoreError::Refused(String::from(
+                "no secret is configured for this app",
+            )));
+        };
+        let input = Begin {
+            reason,
+            nonce,
+            memory,
+            secret,
+        };
+        let first = self.store.begin(subject, &input).await;
+        match first {
+            Err(StoreError::Away(_)) => self.store.begin(subject, &input).await,
+            answered => answered,
+        }
+    }
+
+    async fn fetch_under_lease(&self, attempting: Attempting, confirmed: bool) -> StepEnd {
+        let Attempting {
+            id,
+            reason,
+            attempt,
+            permit,
+            started,
+        } = attempting;
+        let subject = self.publisher.subject(id);
+        let credential = &subject.credential;
+        let now = self.clock.now();
+        let left = permit
+            .valid_for
+            .saturating_sub(now.boot.saturating_sub(started.boot));
+        let hurry = self.publisher.inspect(id, |replica| {
+            replica.view(now).servable(now).map(|(_, left)| left)
+        });
+        let may_wait = hurry.is_some_and(|life| life > subject.rules.lease * 2);
+        if !confirmed && may_wait {
+            self.release(id, &attempt).await;
+            return self.back_off(id, BlockedBy::Unconfirmed);
+        }
+        if left < subject.rules.timeout {
+            self.release(id, &attempt).await;
+            return self.back_off(id, BlockedBy::LeaseTooShort);
+        }
+
+        let fetched = self.upstream.fetch(credential, permit.force).await;
+        let took = self.clock.now().boot.saturating_sub(now.boot);
+        let outcome = match &fetched {
+            Fetched::Granted { .. } => FetchOutcome::Granted,
+            Fetched::Refused(error) => FetchOutcome::Refused(error.class()),
+            Fetched::NotSent(_) => FetchOutcome::NotSent,
+            Fetched::Ambiguous(_) => FetchOutcome::Ambiguous,
+        };
+        self.metrics.fetched(&credential.app, reason, outcome, took);
+        match fetched {
+            Fetched::Granted {
+                value,
+                digest,
+                life,
+            } => {
+                let grant = Grant {
+                    version: Version::fetched_under(permit.epoch),
+                    value,
+                    digest,
+                    issued_at: permit.begun_at,
+                    expires_at: permit.begun_at + life,
+                };
+                self.commit_fetched(attempting, grant, started.after(life))
+                    .await
+            }
+            Fetched::Refused(error) => self.fetch_refused(&attempting, &error).await,
+            Fetched::NotSent(why) => {
+                warn!(appid = %credential.app, epoch = %permit.epoch, reason = reason.as_str(), why, "not fetched: upstream cannot be reached");
+                self.release(id, &attempt).await;
+                self.back_off(id, BlockedBy::UpstreamAway)
+            }
+            Fetched::Ambiguous(why) => {
+                warn!(
+                    appid = %credential.app, epoch = %permit.epoch, reason = reason.as_str(), why,
+                    "nobody knows whether this fetch issued a token; the current one is checked often and replaced"
+                );
+                let cooldown = self.cooldown(&attempting, ErrorClass::Unclear);
+                self.fail(&attempting, ErrorClass::Unclear, cooldown).await
+            }
+        }
+    }
+
+    async fn commit_fetched(
+        &self,
+        attempting: Attempting,
+        grant: Grant,
+        expires: Moment,
+    ) -> StepEnd {
+        let Attempting {
+            id,
+            reason,
+            attempt,
+            started,
+            ..
+        } = attempting;
+        let credential = self.publisher.subject(id).credential.clone();
+        let commit = Commit {
+            attempt,
+            grant: grant.clone(),
+        };
+        match self.commit(id, &commit).await {
+            Ok(Committed::Stored {
+                version,
+                expires_at,
+            }) => {
+                let renewed = version == grant.version;
+                let extra = expires_at.since(grant.expires_at);
+                let stored = Grant {
+                    version,
+                    expires_at,
+                    ..grant
+                };
+                let life = stored.life();
+                self.publisher.update(id, |replica| {
+                    replica.committed(stored, expires.after(extra), started)
+                });
+                self.read(id).await;
+                log_refreshed(&credential, version, reason, life, renewed);
+                if renewed {
+                    StepEnd::Done
+                } else {
+                    self.not_renewed(id)
+                }
+            }
+            Ok(Committed::Late) => {
+                self.metrics.overlap_detected(&credential.app);
+                error!(
+                    appid = %credential.app, epoch = %attempt.epoch,
+                    "two fetches overlapped: this one came too late to be stored; the current token is checked often and replaced"
+                );
+                self.read(id).await;
+                StepEnd::Done
+            }
+            Err(failure) => {
+                self.metrics.pending(&credential.app);
+                error!(
+                    appid = %credential.app, version = %grant.version, error = %failure,
+                    "the fetched token cannot be stored; this replica serves it and offers it again"
+                );
+                self.publisher.update(id, |replica| {
+                    replica.keep_pending(grant, expires, Some(attempt), started)
+                });
+                self.store_failed(id, &failure)
+            }
+        }
+    }
+
+    /// commit, repeated where the answer was lost.
+    pub(super) async fn commit(
+        &self,
+        id: SlotId,
+        commit: &Commit,
+    ) -> Result<Committed, StoreError> {
+        let subject = self.publisher.subject(id);
+        let mut tries = 1;
+        loop {
+            match self.store.commit(subject, commit).await {
+                Ok(committed) => return Ok(committed.answer),
+                Err(StoreError::Away(_)) if tries < TRIES => tries += 1,
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    async fn fetch_refused(&self, attempting: &Attempting, error: &UpstreamError) -> StepEnd {
+        let class = error.class();
+        let cooldown = self.cooldown(attempting, class);
+        let app = &self.publisher.subject(attempting.id).credential.app;
+        let rid = error.rid.as_deref().unwrap_or("");
+        let ip = error.ip.as_deref().unwrap_or("");
+        let (epoch, reason) = (attempting.permit.epoch, attempting.reason.as_str());
+        let wait_s = cooldown.as_secs();
+        let (code, message, class_name) = (error.code, error.message.as_str(), class.as_str());
+        if class.needs_a_person() {
+            error!(
+                appid = %app, %epoch, reason, errcode = code, errmsg = message, rid, ip, class = class_name, wait_s,
+                "{}: {}", class.meaning(), class.advice()
+            );
+        } else {
+            warn!(
+                appid = %app, %epoch, reason, errcode = code, errmsg = message, rid, class = class_name, wait_s,
+                "{}: {}", class.meaning(), class.advice()
+            );
+        }
+        self.fail(attempting, class, cooldown).await
+    }
+
+    fn cooldown(&self, attempting: &Attempting, class: ErrorClass) -> Duration {
+        let limits = self.publisher.subject(attempting.id).rules.backoff;
+        let failures = attempting.permit.failures.saturating_add(1);
+        class.cooldown(
+            failures,
+            limits,
+            attempting.permit.begun_at,
+            self.chance.unit(),
+        )
+    }
+
+    async fn fail(
+        &self,
+        attempting: &Attempting,
+        class: ErrorClass,
+        cooldown: Duration,
+    ) -> StepEnd {
+        let id = attempting.id;
+        let subject = self.publisher.subject(id);
+        if let Some(secret) = self.secrets.get(&subject.credential.app).copied() {
+            let failure = Failure {
+                attempt: attempting.attempt,
+                class,
+                cooldown,
+                secret,
+            };
+            for _ in 0..TRIES {
+                match self.store.fail(subject, &failure).await {
+                    Err(StoreError::Away(_)) => {}
+                    Ok(_) | Err(_) => break,
+                }
+            }
+        }
+        self.read(id).await;
+        self.blocked(id, BlockedBy::CoolingDown(class), cooldown)
+    }
+
+    /// Gives a lease back under which nothing was sent. Where that fails too, the lease runs out and the
+    /// intent turns into suspect: safe, at the price of a repair.
+    async fn release(&self, id: SlotId, attempt: &Attempt) {
+        let subject = self.publisher.subject(id);
+        for _ in 0..TRIES {
+            match self.store.release(subject, attempt).await {
+                Err(StoreError::Away(_)) => {}
+                Ok(_) | Err(_) => break,
+            }
+        }
+        self.read(id).await;
+    }
+
+    /// A stable token came back the same although it was due: upstream renews it a little later.
+    fn not_renewed(&self, id: SlotId) -> StepEnd {
+        let now = self.clock.now();
+        let due = self.publisher.inspect(id, |replica| {
+            replica.next(now).is_some_and(|plan| plan.at <= now.boot)
+        });
+        if due {
+            self.back_off(id, BlockedBy::NotRenewed)
+        } else {
+            StepEnd::Done
+        }
+    }
+
+    /// The store is away: a stable token may be asked for without a lease, since asking kills nothing.
+    pub(super) async fn refresh_alone(&self, id: SlotId) -> StepEnd {
+        let mut force = false;
+        loop {
+            let started = self.clock.now();
+            let version = match self
+                .publisher
+                .update(id, |replica| replica.begin_alone(force, started))
+            {
+                Ok(version) => version,
+                Err(wait) => return self.blocked(id, BlockedBy::BudgetSpent, wait),
+            };
+            let credential = self.publisher.subject(id).credential.clone();
+            let fetched = self.upstream.fetch(&credential, force).await;
+            let Fetched::Granted {
+                value,
+                digest,
+                life,
+            } = fetched
+            else {
+                self.publisher
+                    .update(id, |replica| replica.check_failed(started));
+                return self.back_off(id, BlockedBy::UpstreamAway);
+            };
+            let refused = self
+                .publisher
+                .inspect(id, |replica| replica.was_refused(&digest));
+            if refused && force {
+                return self.back_off(id, BlockedBy::NotRenewed);
+            }
+            if refused {
+                // A refused token that comes back the same: only force replaces it.
+                force = true;
+                continue;
+            }
+            let issued_at = Timestamp::from_micros(micros(started.wall));
+            let grant = Grant {
+                version,
+                value,
+                digest,
+                issued_at,
+                expires_at: issued_at + life,
+            };
+            info!(appid = %credential.app, expires_in_s = life.as_secs(), "stable token fetched without the store, which is away");
+            self.publisher.update(id, |replica| {
+                replica.keep_pending(grant, started.after(life), None, started)
+            });
+            let due = self.publisher.inspect(id, |replica| {
+                replica
+                    .next(started)
+                    .is_some_and(|plan| plan.at <= started.boot)
+            });
+            return if due {
+                self.back_off(id, BlockedBy::NotRenewed)
+            } else {
+                StepEnd::Done
+            };
+        }
+    }
+}
+
+fn log_refreshed(
+    credential: &Credential,
+    version: Version,
+    reason: Reason,
+    life: Duration,
+    renewed: bool,
+) {
+    let (appid, reason, life_s) = (&credential.app, reason.as_str(), life.as_secs());
+    if renewed {
+        info!(%appid, %version, reason, life_s, "refreshed");
+    } else {
+        info!(%appid, %version, reason, life_s, "upstream has not renewed the stable token yet");
+    }
+}

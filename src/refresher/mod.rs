@@ -1,0 +1,197 @@
+//! The write flow, one step at a time: what a [`Plan`](crate::domain::replica::Plan) says is done here,
+//! against store and upstream, and what came of it is told to the snapshot.
+//!
+//! A step never runs twice at once for one credential (the scheduler sees to it), never waits without a
+//! bound, and always leaves the replica with something new: a reading, a grant, or a wait. Nothing in
+//! here retries upstream.
+
+mod check;
+mod fetch;
+mod offer;
+mod report;
+
+pub use report::ReportVerdict;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{error, warn};
+
+use crate::domain::app_id::AppId;
+use crate::domain::backoff::backoff;
+use crate::domain::protocol::{SetPause, Suspect};
+use crate::domain::replica::{BlockedBy, Step, StoreTrouble};
+use crate::domain::secret::Fingerprint;
+use crate::metrics::Metrics;
+use crate::ports::{Chance, Clock, Store, StoreError, Upstream};
+use crate::snapshot::{Publisher, SlotId};
+
+/// Takes steps. One for the whole process; it holds no state of its own.
+pub struct Refresher {
+    /// What all replicas share.
+    pub store: Arc<dyn Store>,
+    /// WeChat.
+    pub upstream: Arc<dyn Upstream>,
+    /// This machine's clocks.
+    pub clock: Arc<dyn Clock>,
+    /// Jitter and nonces.
+    pub chance: Arc<dyn Chance>,
+    /// Where results go.
+    pub publisher: Publisher,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Which AppSecret each app is fetched with.
+    pub secrets: HashMap<AppId, Fingerprint>,
+}
+
+/// How a step ended, for whoever asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepEnd {
+    /// Done, as far as there was something to do.
+    Done,
+    /// Kept from it.
+    Blocked(BlockedBy, Duration),
+}
+
+impl Refresher {
+    /// Takes one step.
+    pub async fn step(&self, id: SlotId, step: Step) -> StepEnd {
+        match step {
+            Step::Refresh(reason) => self.refresh(id, reason).await,
+            Step::RefreshAlone => self.refresh_alone(id).await,
+            Step::Offer => self.offer(id).await,
+            Step::Watch => self.watch(id).await,
+            Step::CheckCutOff => self.check_cut_off(id).await,
+            Step::Suspect => self.suspect(id).await,
+            Step::Ask => self.ask(id).await,
+        }
+    }
+
+    /// Tells the store that its grant is unsafe: another token stands under our version.
+    async fn suspect(&self, id: SlotId) -> StepEnd {
+        let subject = self.publisher.subject(id);
+        let floor = self
+            .publisher
+            .inspect(id, crate::domain::replica::Replica::floor);
+        error!(
+            appid = %subject.credential.app, version = %floor,
+            "another token is stored under the version that this replica serves; it is replaced"
+        );
+        match self.store.suspect(subject, &Suspect { floor }).await {
+            Ok(_) => {
+                self.read(id).await;
+                StepEnd::Done
+            }
+            Err(failure) => self.store_failed(id, &failure),
+        }
+    }
+
+    async fn ask(&self, id: SlotId) -> StepEnd {
+        let asked = self.store.ask(self.publisher.subject(id)).await;
+        let now = self.clock.now();
+        self.publisher.update(id, |replica| replica.asked(now));
+        match asked {
+            Ok(()) => StepEnd::Done,
+            Err(failure) => self.store_failed(id, &failure),
+        }
+    }
+
+    /// Pauses or resumes an app for all replicas.
+    ///
+    /// # Errors
+    /// The store's, and nothing has changed as far as this replica knows.
+    pub async fn set_pause(&self, id: SlotId, paused: bool) -> Result<(), StoreError> {
+        self.store
+            .set_pause(self.publisher.subject(id), &SetPause { paused })
+            .await?;
+        self.read(id).await;
+        Ok(())
+    }
+
+    /// Reads one record from the store into the snapshot.
+    pub async fn read(&self, id: SlotId) {
+        self.read_many(&[id]).await;
+    }
+
+    /// Reads records from the store into the snapshot. Answers whether the store was there.
+    pub async fn read_many(&self, ids: &[SlotId]) -> bool {
+        let subjects: Vec<_> = ids.iter().map(|id| self.publisher.subject(*id)).collect();
+        let sent = self.clock.now();
+        match self.store.read(&subjects).await {
+            Ok(readings) => {
+                for (id, reading) in ids.iter().zip(readings) {
+                    match reading {
+                        Ok(reading) => {
+                            let died = self.publisher.update(*id, |replica| {
+                                replica.observe(reading.answer, reading.at, sent)
+                            });
+                            if let Some(version) = died {
+                                let app = &self.publisher.subject(*id).credential.app;
+                                warn!(appid = %app, %version, "the store says that this grant is dead; no longer served");
+                            }
+                        }
+                        Err(failure) => {
+                            self.publisher.update(*id, |replica| {
+                                replica.store_failed(trouble(&failure), sent)
+                            });
+                            let app = &self.publisher.subject(*id).credential.app;
+                            error!(appid = %app, error = %failure, "the record of this app cannot be used");
+                        }
+                    }
+                }
+                true
+            }
+            Err(failure) => {
+                for id in ids {
+                    self.publisher
+                        .update(*id, |replica| replica.store_failed(trouble(&failure), sent));
+                }
+                false
+            }
+        }
+    }
+
+    /// A step found the store away: it is not tried again before a backoff.
+    fn store_failed(&self, id: SlotId, failure: &StoreError) -> StepEnd {
+        let now = self.clock.now();
+        self.publisher
+            .update(id, |replica| replica.store_failed(trouble(failure), now));
+        self.back_off(id, BlockedBy::StoreAway)
+    }
+
+    /// A step of this replica's own failed: the next one waits.
+    fn back_off(&self, id: SlotId, by: BlockedBy) -> StepEnd {
+        let now = self.clock.now();
+        let random = self.chance.unit();
+        let wait = self.publisher.update(id, |replica| {
+            let (shortest, longest) = replica.rules().backoff;
+            let wait = backoff(replica.count_failure(), shortest, longest, random);
+            replica.block(by, now, wait);
+            wait
+        });
+        self.metrics
+            .blocked(&self.publisher.subject(id).credential.app, by);
+        StepEnd::Blocked(by, wait)
+    }
+
+    /// The step is not to be taken for `wait`.
+    fn blocked(&self, id: SlotId, by: BlockedBy, wait: Duration) -> StepEnd {
+        let now = self.clock.now();
+        self.publisher
+            .update(id, |replica| replica.block(by, now, wait));
+        self.metrics
+            .blocked(&self.publisher.subject(id).credential.app, by);
+        StepEnd::Blocked(by, wait)
+    }
+}
+
+/// What a store's error means for serving.
+const fn trouble(failure: &StoreError) -> StoreTrouble {
+    match failure {
+        StoreError::Away(_) => StoreTrouble::Away,
+        StoreError::Refused(_) => StoreTrouble::Refused,
+        StoreError::Foreign(_) => StoreTrouble::Foreign,
+        StoreError::Unreadable(_) => StoreTrouble::Unreadable,
+    }
+}

@@ -1,0 +1,339 @@
+//! When to take a step: one timer structure for all credentials, and a loop that cannot die.
+//!
+//! The loop only sleeps, plans and starts steps; each step runs in a task of its own, so that neither a
+//! slow upstream nor a panic holds up another app. Requests bring errands through the [`Desk`]; they
+//! never run inside a request.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+use crate::domain::protocol::Reason;
+use crate::domain::replica::{BlockedBy, Step};
+use crate::domain::secret::Digest;
+use crate::ports::StoreError;
+use crate::refresher::{Refresher, ReportVerdict, StepEnd};
+use crate::snapshot::{Changes, SlotId};
+
+/// How many steps may talk to store and upstream at the same time.
+const SIDE_BY_SIDE: usize = 64;
+
+/// A step is not planned again sooner than this after the one before: no state may spin.
+const REST: Duration = Duration::from_millis(10);
+
+/// The longest sleep: a suspended machine's timers stand still, its boot clock does not.
+const NAP: Duration = Duration::from_secs(1);
+
+/// What a request wants of the write flow.
+#[derive(Debug)]
+pub enum Errand {
+    /// Nothing servable, or not heard of for long: read the store now.
+    Attend(SlotId),
+    /// A caller's token was refused.
+    Report(SlotId, Digest, oneshot::Sender<ReportVerdict>),
+    /// A new token is wanted.
+    Refresh(SlotId, oneshot::Sender<StepEnd>),
+    /// Pause or resume.
+    SetPause(SlotId, bool, oneshot::Sender<Result<(), StoreError>>),
+}
+
+/// Where requests leave their errands.
+#[derive(Clone, Debug)]
+pub struct Desk(mpsc::Sender<Errand>);
+
+impl Desk {
+    /// Leaves an errand. `false` = the broker is stopping, or overrun; the errand is dropped.
+    pub async fn leave(&self, errand: Errand) -> bool {
+        self.0.send(errand).await.is_ok()
+    }
+
+    /// Leaves an errand that may as well be lost.
+    pub fn hint(&self, errand: Errand) {
+        let _ = self.0.try_send(errand);
+    }
+}
+
+/// What the scheduler keeps of one credential.
+#[derive(Default)]
+struct Entry {
+    /// Its place in the timer structure.
+    at: Option<Duration>,
+    /// A step is under way.
+    stepping: bool,
+    attending: bool,
+    /// Who wants a new token.
+    forced: Vec<oneshot::Sender<StepEnd>>,
+    /// Reports of the digest being checked, and those that come meanwhile.
+    reports: Vec<(Digest, oneshot::Sender<ReportVerdict>)>,
+    reporting: bool,
+}
+
+/// What a finished task was for.
+enum Finished {
+    Step(SlotId, Option<StepEnd>),
+    Attended(SlotId),
+    Reported(SlotId, Digest, ReportVerdict),
+    Paused,
+}
+
+/// Plans and starts steps.
+pub struct Scheduler {
+    refresher: Arc<Refresher>,
+    changes: Changes,
+    errands: mpsc::Receiver<Errand>,
+    entries: HashMap<SlotId, Entry>,
+    timers: BTreeSet<(Duration, SlotId)>,
+    tasks: JoinSet<Finished>,
+    /// What a task was for, for when it panics.
+    purposes: HashMap<Id, SlotId>,
+    places: Arc<Semaphore>,
+}
+
+impl Scheduler {
+    /// A scheduler for every credential of the snapshot, and the desk for its errands.
+    #[must_use]
+    pub fn new(refresher: Arc<Refresher>, changes: Changes) -> (Self, Desk) {
+        let (sender, errands) = mpsc::channel(4096);
+        let entries = refresher
+            .publisher
+            .ids()
+            .map(|id| (id, Entry::default()))
+            .collect();
+        let scheduler = Self {
+            refresher,
+            changes,
+            errands,
+            entries,
+            timers: BTreeSet::new(),
+            tasks: JoinSet::new(),
+            purposes: HashMap::new(),
+            places: Arc::new(Semaphore::new(SIDE_BY_SIDE)),
+        };
+        (scheduler, Desk(sender))
+    }
+
+    /// Plans and starts steps until told to stop; then waits for the steps under way, so that no fetch
+    /// is left between the call and its commit.
+    pub async fn run(&mut self, stop: &CancellationToken) {
+        let ids: Vec<_> = self.refresher.publisher.ids().collect();
+        for id in ids {
+            self.plan(id, Duration::ZERO);
+        }
+        loop {
+            let nap = self.nap();
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(id) = self.changes.next() => self.plan(id, Duration::ZERO),
+                Some(errand) = self.errands.recv() => self.take(errand),
+                Some(done) = self.tasks.join_next_with_id() => self.finished(done),
+                () = tokio::time::sleep(nap) => self.start_due(),
+            }
+        }
+        while let Some(done) = self.tasks.join_next_with_id().await {
+            self.finished(done);
+        }
+    }
+
+    fn nap(&self) -> Duration {
+        let now = self.refresher.clock.now().boot;
+        self.timers
+            .first()
+            .map_or(NAP, |(at, _)| at.saturating_sub(now).min(NAP))
+    }
+
+    /// Puts the credential's next step into the timer structure, at the earliest `rest` from now.
+    fn plan(&mut self, id: SlotId, rest: Duration) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        if let Some(at) = entry.at.take() {
+            self.timers.remove(&(at, id));
+        }
+        if entry.stepping {
+            return;
+        }
+        let now = self.refresher.clock.now();
+        let at = if entry.forced.is_empty() {
+            self.refresher
+                .publisher
+                .inspect(id, |replica| replica.next(now))
+                .map(|plan| plan.at)
+        } else {
+            Some(now.boot)
+        };
+        if let Some(at) = at {
+            let at = at.max(now.boot + rest);
+            entry.at = Some(at);
+            self.timers.insert((at, id));
+        }
+    }
+
+    fn start_due(&mut self) {
+        let now = self.refresher.clock.now();
+        while let Some((at, id)) = self
+            .timers
+            .first()
+            .copied()
+            .filter(|(at, _)| *at <= now.boot)
+        {
+            self.timers.remove(&(at, id));
+            self.start_step(id);
+        }
+    }
+
+    fn start_step(&mut self, id: SlotId) {
+        let now = self.refresher.clock.now();
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        entry.at = None;
+        let step = if entry.forced.is_empty() {
+            let plan = self
+                .refresher
+                .publisher
+                .inspect(id, |replica| replica.next(now));
+            plan.filter(|plan| plan.at <= now.boot)
+                .map(|plan| plan.step)
+        } else {
+            Some(Step::Refresh(Reason::Forced))
+        };
+        let Some(step) = step else {
+            // What was known has changed since this was planned.
+            self.plan(id, Duration::ZERO);
+            return;
+        };
+        entry.stepping = true;
+        let forced = step == Step::Refresh(Reason::Forced);
+        let (refresher, places) = (Arc::clone(&self.refresher), Arc::clone(&self.places));
+        self.spawn(id, async move {
+            let _place = places.acquire().await;
+            let end = refresher.step(id, step).await;
+            Finished::Step(id, forced.then_some(end))
+        });
+    }
+
+    fn spawn(&mut self, id: SlotId, task: impl Future<Output = Finished> + Send + 'static) {
+        let handle = self.tasks.spawn(task);
+        self.purposes.insert(handle.id(), id);
+    }
+
+    fn take(&mut self, errand: Errand) {
+        match errand {
+            Errand::Attend(id) => self.attend(id),
+            Errand::Report(id, digest, reply) => {
+                if let Some(entry) = self.entries.get_mut(&id) {
+                    entry.reports.push((digest, reply));
+                }
+                self.start_report(id);
+            }
+            Errand::Refresh(id, reply) => {
+                if let Some(entry) = self.entries.get_mut(&id) {
+                    entry.forced.push(reply);
+                }
+                self.plan(id, Duration::ZERO);
+            }
+            Errand::SetPause(id, paused, reply) => {
+                let refresher = Arc::clone(&self.refresher);
+                self.spawn(id, async move {
+                    let _ = reply.send(refresher.set_pause(id, paused).await);
+                    Finished::Paused
+                });
+            }
+        }
+    }
+
+    fn attend(&mut self, id: SlotId) {
+        let Some(entry) = self.entries.get_mut(&id).filter(|entry| !entry.attending) else {
+            return;
+        };
+        entry.attending = true;
+        let refresher = Arc::clone(&self.refresher);
+        self.spawn(id, async move {
+            refresher.read(id).await;
+            Finished::Attended(id)
+        });
+    }
+
+    /// One report is looked into at a time; those of the same token share its verdict.
+    fn start_report(&mut self, id: SlotId) {
+        let Some(entry) = self.entries.get_mut(&id).filter(|entry| !entry.reporting) else {
+            return;
+        };
+        let Some((digest, _)) = entry.reports.first() else {
+            return;
+        };
+        let digest = *digest;
+        entry.reporting = true;
+        let refresher = Arc::clone(&self.refresher);
+        self.spawn(id, async move {
+            Finished::Reported(id, digest, refresher.report(id, digest).await)
+        });
+    }
+
+    fn finished(&mut self, done: Result<(Id, Finished), JoinError>) {
+        match done {
+            Ok((task, finished)) => {
+                self.purposes.remove(&task);
+                self.conclude(finished);
+            }
+            Err(failure) => self.panicked(&failure),
+        }
+    }
+
+    fn conclude(&mut self, finished: Finished) {
+        match finished {
+            Finished::Step(id, forced) => {
+                if let Some(entry) = self.entries.get_mut(&id) {
+                    entry.stepping = false;
+                    if let Some(end) = forced {
+                        for reply in entry.forced.drain(..) {
+                            let _ = reply.send(end);
+                        }
+                    }
+                }
+                self.plan(id, REST);
+            }
+            Finished::Attended(id) => {
+                if let Some(entry) = self.entries.get_mut(&id) {
+                    entry.attending = false;
+                }
+            }
+            Finished::Reported(id, digest, verdict) => {
+                if let Some(entry) = self.entries.get_mut(&id) {
+                    entry.reporting = false;
+                    for (_, reply) in entry
+                        .reports
+                        .extract_if(.., |(reported, _)| *reported == digest)
+                    {
+                        let _ = reply.send(verdict);
+                    }
+                }
+                self.start_report(id);
+            }
+            Finished::Paused => {}
+        }
+    }
+
+    /// A task panicked: its credential waits a moment and is planned anew; whoever waited learns that
+    /// nobody will answer.
+    fn panicked(&mut self, failure: &JoinError) {
+        let Some(id) = self.purposes.remove(&failure.id()) else {
+            return;
+        };
+        self.refresher.metrics.panicked("step");
+        let app = &self.refresher.publisher.subject(id).credential.app;
+        error!(appid = %app, "a step panicked; this is a bug of the broker, please report it. The app is tried again");
+        let now = self.refresher.clock.now();
+        self.refresher.publisher.update(id, |replica| {
+            replica.block(BlockedBy::UpstreamAway, now, Duration::from_secs(1))
+        });
+        self.entries.insert(id, Entry::default());
+        self.timers.retain(|(_, other)| *other != id);
+        self.plan(id, Duration::from_secs(1));
+    }
+}
