@@ -224,6 +224,7 @@ fn calls(shared: &Shared) -> Value {
             "ended_at_ms": call.ended_at.map(since_start),
             "endpoint": call.endpoint.name(),
             "appid": call.appid,
+            "forced": call.forced,
             "outcome": outcome,
             "serial": serial,
             "errcode": errcode,

@@ -37,12 +37,12 @@ pub(crate) struct Route {
     pub(crate) act: fn(&mut Platform, &Request, Instant) -> Result<Answer, Refusal>,
 }
 
-/// A query parameter that must be there once.
+/// A query parameter; it may be there once.
 #[derive(Debug)]
 pub(crate) struct Parameter {
     pub(crate) name: &'static str,
-    /// The code for its absence.
-    pub(crate) missing: i64,
+    /// The code for its absence; `None` if it may be left out.
+    pub(crate) missing: Option<i64>,
 }
 
 /// A call that WeChat granted.
@@ -89,16 +89,15 @@ impl Route {
             }
         }
         for parameter in self.query {
-            match request.values(parameter.name).count() {
-                1 if request.value(parameter.name) != Some("") => {}
-                0 | 1 => {
-                    let what = format!("missing parameter {}", parameter.name);
-                    return Err(Refusal::violating(parameter.missing, what));
-                }
-                _ => {
-                    let what = format!("duplicated parameter {}", parameter.name);
-                    return Err(Refusal::violating(40035, what));
-                }
+            let mut values = request.values(parameter.name);
+            let given = values.next().is_some_and(|value| !value.is_empty());
+            if values.next().is_some() {
+                let what = format!("duplicated parameter {}", parameter.name);
+                return Err(Refusal::violating(40035, what));
+            }
+            if let (false, Some(errcode)) = (given, parameter.missing) {
+                let what = format!("missing parameter {}", parameter.name);
+                return Err(Refusal::violating(errcode, what));
             }
         }
         Ok(())
@@ -115,4 +114,10 @@ pub(crate) fn appid_of(platform: &Platform, request: &Request) -> Option<String>
     }
     let body: Value = serde_json::from_slice(&request.body).ok()?;
     Some(body.get("appid")?.as_str()?.to_owned())
+}
+
+/// Whether a request asks for a forced refresh.
+pub(crate) fn is_forced(request: &Request) -> bool {
+    serde_json::from_slice::<Value>(&request.body)
+        .is_ok_and(|body| body["force_refresh"] == Value::Bool(true))
 }

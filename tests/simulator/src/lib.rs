@@ -47,6 +47,11 @@ mod server;
 mod settings;
 mod simulator;
 
+/// The README's example has to compile too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub use faults::{Fault, FaultId, FaultKind, Garbage};
 pub use levers::Faults;
 pub use platform::calls::{Call, Endpoint, Outcome, Violation};

@@ -102,21 +102,21 @@ impl Platform {
                 "wrong secret",
             ));
         }
-        let not_whitelisted = || Refusal::saying(40164, self.whitelist_text());
         match account.forced_errcode {
-            Some(40164) => return Err(not_whitelisted()),
-            Some(errcode) => return Err(Refusal::new(errcode)),
-            None => {}
+            Some(errcode) => Err(self.refusal(errcode)),
+            None if !self.settings.whitelisted => Err(self.refusal(40164)),
+            None => Ok(()),
         }
-        if !self.settings.whitelisted {
-            return Err(not_whitelisted());
-        }
-        Ok(())
     }
 
-    fn whitelist_text(&self) -> String {
+    /// A refusal with this code. The one about the whitelist names the address that WeChat sees.
+    pub(crate) fn refusal(&self, errcode: i64) -> Refusal {
+        if errcode != 40164 {
+            return Refusal::new(errcode);
+        }
         let ip = self.settings.seen_ip;
-        format!("invalid ip {ip} ipv6 ::ffff:{ip}, not in whitelist")
+        let text = format!("invalid ip {ip} ipv6 ::ffff:{ip}, not in whitelist");
+        Refusal::saying(errcode, text)
     }
 
     /// The token that an API call names, if WeChat accepts it now.

@@ -17,7 +17,7 @@ pub(super) const ROUTE: Route = Route {
     path: "/cgi-bin/get_api_domain_ip",
     query: &[Parameter {
         name: "access_token",
-        missing: 41001,
+        missing: Some(41001),
     }],
     credential: "ip_list",
     act: list,

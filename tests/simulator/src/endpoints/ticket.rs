@@ -19,11 +19,11 @@ pub(super) const ROUTE: Route = Route {
     query: &[
         Parameter {
             name: "access_token",
-            missing: 41001,
+            missing: Some(41001),
         },
         Parameter {
             name: "type",
-            missing: 40035,
+            missing: Some(40035),
         },
     ],
     credential: "ticket",

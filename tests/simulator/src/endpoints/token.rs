@@ -18,15 +18,15 @@ pub(super) const ROUTE: Route = Route {
     query: &[
         Parameter {
             name: "grant_type",
-            missing: 40002,
+            missing: Some(40002),
         },
         Parameter {
             name: "appid",
-            missing: 41002,
+            missing: Some(41002),
         },
         Parameter {
             name: "secret",
-            missing: 41004,
+            missing: Some(41004),
         },
     ],
     credential: "access_token",

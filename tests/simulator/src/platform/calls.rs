@@ -82,6 +82,8 @@ pub struct Call {
     pub endpoint: Endpoint,
     /// Who asked, as far as the request tells.
     pub appid: Option<String>,
+    /// Whether it asked for a forced refresh of the stable token.
+    pub forced: bool,
     /// What WeChat did.
     pub outcome: Outcome,
     /// The fault that met it, by name.
@@ -126,6 +128,7 @@ impl CallRecord {
             ended_at: None,
             endpoint,
             appid,
+            forced: false,
             outcome: Outcome::Pending,
             fault: None,
         });

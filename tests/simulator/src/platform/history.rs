@@ -137,6 +137,15 @@ impl TokenHistory {
         index
     }
 
+    /// Lets every token of the app that still lives die now; of one series, or of both.
+    pub(crate) fn kill(&mut self, appid: &str, series: Option<Series>, now: Instant, why: Death) {
+        for token in &mut self.tokens {
+            if token.appid == appid && series.is_none_or(|series| token.series == series) {
+                token.die_by(now, why);
+            }
+        }
+    }
+
     pub(crate) fn at(&self, index: TokenIndex) -> &IssuedToken {
         &self.tokens[index.0]
     }

@@ -89,18 +89,17 @@ impl Platform {
         }
         account.stable_calls.record(now, settings.day);
 
-        let standing = account.stable.filter(|index| {
-            let token = self.tokens.at(*index);
-            token.verdict_at(now).is_valid()
-        });
-        if let Some(index) = standing {
+        if force {
+            let series = Some(Series::Stable);
+            self.tokens.kill(appid, series, now, Death::Superseded);
+        }
+        if let Some(index) = account.stable {
             let token = self.tokens.at_mut(index);
-            if force {
-                token.die_by(now, Death::Superseded);
-            } else if token.dies_at.duration_since(now) > settings.stable_renew_window {
+            if token.dies_at.saturating_duration_since(now) > settings.stable_renew_window {
                 return Ok(Granted::Same(index));
-            } else {
-                // The old one works for the overlap more, even where its own life would have ended before.
+            }
+            if token.dies_at > now {
+                // It works for the overlap more, even where its own life would have ended before.
                 (token.dies_at, token.why) = (now + settings.overlap, Death::Superseded);
             }
         }
@@ -110,15 +109,12 @@ impl Platform {
         Ok(Granted::New(new))
     }
 
-    /// Withdraws the current tokens of both series at once.
+    /// Withdraws every token of both series at once.
     pub(crate) fn invalidate(&mut self, appid: &str, now: Instant) -> Option<()> {
-        let account = self.accounts.get(appid)?;
-        for index in [account.current, account.previous, account.stable]
-            .into_iter()
-            .flatten()
-        {
-            self.tokens.at_mut(index).die_by(now, Death::Invalidated);
+        if !self.accounts.contains_key(appid) {
+            return None;
         }
+        self.tokens.kill(appid, None, now, Death::Invalidated);
         Some(())
     }
 }

@@ -14,7 +14,7 @@ use crate::faults::FaultKind;
 use crate::faults::rendering::{Original, RawReply};
 use crate::platform::Platform;
 use crate::platform::calls::{CallNumber, Endpoint, Outcome, Violation};
-use crate::platform::errcode::Refusal;
+use crate::platform::history::fake_credential;
 
 /// Where a redirect fault leads; whoever comes has carried its secrets to another host.
 pub(super) const TRAP: &str = "/_simulator/trap";
@@ -73,10 +73,11 @@ fn open(
 ) -> (CallNumber, Option<FaultKind>, Duration) {
     let appid = endpoints::appid_of(platform, request);
     let fault = platform.faults.strike(route.endpoint, appid.as_deref());
-    let record = &mut platform.record;
-    let call = record.open(Instant::now(), route.endpoint, appid);
-    record.at_mut(call).fault = fault.map(FaultKind::name);
-    (call, fault, platform.settings.latency)
+    let number = platform.record.open(Instant::now(), route.endpoint, appid);
+    let call = platform.record.at_mut(number);
+    call.fault = fault.map(FaultKind::name);
+    call.forced = endpoints::is_forced(request);
+    (number, fault, platform.settings.latency)
 }
 
 /// Lets WeChat act, if it does, and puts the reply into the fault's hands.
@@ -92,7 +93,7 @@ fn act(
         answer(platform, route, request, call)
     } else {
         platform.record.at_mut(call).outcome = Outcome::NotActed;
-        json!({route.credential: crate::platform::history::fake_credential("never-issued", 0), "expires_in": 7200})
+        json!({route.credential: fake_credential("never-issued", 0), "expires_in": 7200})
     };
     let original = |body| Original {
         body,
@@ -108,7 +109,7 @@ fn act(
             status,
             body: Value::Null,
         },
-        Some(FaultKind::Errcode(errcode)) => Wire::ok(Refusal::new(errcode).body()),
+        Some(FaultKind::Errcode(errcode)) => Wire::ok(platform.refusal(errcode).body()),
         Some(FaultKind::Garbage { what, .. }) => Wire::Raw(original(body).render(what)),
         Some(FaultKind::WrongAppsToken) => {
             let appid = platform.record.at_mut(call).appid.clone();

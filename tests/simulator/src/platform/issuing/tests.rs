@@ -1,6 +1,7 @@
 //! Each rule of WeChat's, proven at the second, on a clock that the test moves.
 
 use super::*;
+use crate::platform::history::Verdict;
 use crate::settings::{App, Settings};
 
 const APP: &str = "wx0000000000000001";
@@ -68,7 +69,7 @@ fn a_second_fetch_within_the_overlap_kills_the_token_before_last_at_once() {
     let at = start + seconds(150);
     assert_eq!(
         wechat.verdict(APP, &first, at),
-        super::super::Verdict::Dead {
+        Verdict::Dead {
             since: Some(at),
             why: Death::Superseded
         }
@@ -222,9 +223,22 @@ fn an_invalidated_token_is_dead_at_once() {
     );
     assert_eq!(
         wechat.verdict(APP, &rotating, start + seconds(9)),
-        super::super::Verdict::Dead {
+        Verdict::Dead {
             since: Some(start + seconds(5)),
             why: Death::Invalidated
         }
     );
+}
+
+#[test]
+fn a_forced_refresh_kills_the_one_before_last_too() {
+    let (mut wechat, start) = wechat(|_| {});
+    let first = stable(&mut wechat, false, start);
+    let second = stable(&mut wechat, false, start + seconds(7000));
+    let at = start + seconds(7100);
+    assert!(wechat.accept(&first, at).is_ok());
+    let third = stable(&mut wechat, true, at);
+    assert!(wechat.accept(&first, at).is_err());
+    assert!(wechat.accept(&second, at).is_err());
+    assert!(wechat.accept(&third, at).is_ok());
 }
