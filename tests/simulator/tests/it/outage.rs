@@ -1,6 +1,6 @@
 //! WeChat away, and back with everything remembered.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 use wechat_simulator::{Endpoint, Fault, FaultKind, Simulator};
@@ -81,4 +81,19 @@ async fn waiting_ends_at_its_bound() {
     let wechat = wechat().await;
     let never = |_: &Simulator| false;
     assert!(!wechat.wait_for(Duration::from_millis(20), never).await);
+}
+
+#[tokio::test]
+async fn waiting_for_a_token_to_die_ends_when_it_does() {
+    let wechat = Simulator::start(wechat_simulator::Settings {
+        token_life: Duration::from_millis(100),
+        ..settings()
+    })
+    .await
+    .unwrap();
+    let token = wechat.foreign_fetch(APP);
+    let dead = |wechat: &Simulator| !wechat.verdict(APP, &token).is_valid();
+    let before = Instant::now();
+    assert!(wechat.wait_for(Duration::from_secs(60), dead).await);
+    assert!(before.elapsed() < BOUND);
 }
