@@ -116,3 +116,6 @@ impl Record {
             .take_if(|intent| intent.epoch == attempt.epoch);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,755 @@
+//! The rules of the protocol, one by one, as histories of a single record.
+
+use std::time::Duration;
+
+use super::*;
+use crate::domain::budget::Budget;
+use crate::domain::epoch::{Nonce, Version};
+use crate::domain::secret::{Digest, Secret};
+use crate::domain::state::{Memory, Verdict};
+use crate::domain::upstream_error::ErrorClass;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+const SECRET: Fingerprint = Fingerprint::new(7);
+const ORIGIN: Fingerprint = Fingerprint::new(1);
+
+/// A record, its rules and a clock that only this history moves.
+struct History {
+    record: Record,
+    rules: Rules,
+    now: Timestamp,
+    nonces: u128,
+}
+
+impl History {
+    fn new(mode: Mode) -> Self {
+        Self {
+            record: Record::default(),
+            rules: rules(mode),
+            now: Timestamp::from_micros(1_700_000_000_000_000),
+            nonces: 0,
+        }
+    }
+
+    fn wait(&mut self, time: Duration) -> &mut Self {
+        self.now = self.now + time;
+        self.open();
+        self
+    }
+
+    fn open(&mut self) {
+        assert_eq!(self.record.open(&self.rules, ORIGIN, self.now), Ok(()));
+    }
+
+    fn ask(&mut self, reason: Reason, memory: Memory) -> (Begun, Nonce) {
+        self.nonces += 1;
+        let nonce = Nonce(self.nonces);
+        (self.ask_again(reason, memory, nonce, SECRET), nonce)
+    }
+
+    fn ask_again(
+        &mut self,
+        reason: Reason,
+        memory: Memory,
+        nonce: Nonce,
+        secret: Fingerprint,
+    ) -> Begun {
+        self.open();
+        let begin = Begin {
+            reason,
+            nonce,
+            memory,
+            secret,
+        };
+        self.record.begin(&begin, &self.rules, self.now)
+    }
+
+    fn begin(&mut self, reason: Reason) -> Begun {
+        self.ask(reason, Memory::default()).0
+    }
+
+    /// Begins and must be let.
+    fn lease(&mut self, reason: Reason) -> Attempt {
+        match self.ask(reason, Memory::default()) {
+            (Begun::Granted(permit), nonce) => Attempt {
+                epoch: permit.epoch,
+                nonce,
+            },
+            (other, _) => panic!("not granted: {other:?}"),
+        }
+    }
+
+    fn grant(&self, attempt: Attempt, value: &str) -> Grant {
+        let begun = self
+            .record
+            .state
+            .intent
+            .map_or(self.now, |intent| intent.begun_at);
+        grant(Version::fetched_under(attempt.epoch), value, begun)
+    }
+
+    fn commit(&mut self, attempt: Attempt, value: &str) -> Committed {
+        self.open();
+        let grant = self.grant(attempt, value);
+        self.record
+            .commit(&Commit { attempt, grant }, &self.rules, self.now)
+    }
+
+    fn fail(&mut self, attempt: Attempt, class: ErrorClass) {
+        self.open();
+        let failure = Failure {
+            attempt,
+            class,
+            cooldown: MINUTE,
+            secret: SECRET,
+        };
+        self.record.fail(&failure, &self.rules, self.now);
+    }
+
+    fn judge(&mut self, version: Version, verdict: Verdict, reported: bool) -> Judged {
+        self.open();
+        self.record.judge(
+            &Judge {
+                version,
+                verdict,
+                reported,
+            },
+            &self.rules,
+            self.now,
+        )
+    }
+
+    fn version(&self) -> Version {
+        self.record
+            .grant
+            .as_ref()
+            .map(|grant| grant.version)
+            .unwrap_or_default()
+    }
+
+    fn put_back(&mut self, grant: &Grant) -> PutBackAnswer {
+        self.open();
+        let memory = Memory {
+            version: grant.version,
+            live: true,
+            ..Memory::default()
+        };
+        self.record.put_back(
+            &PutBack {
+                grant: grant.clone(),
+                memory,
+            },
+            &self.rules,
+            self.now,
+        )
+    }
+
+    /// A record whose grant was fetched and stored just now.
+    fn fresh(mode: Mode) -> (Self, Version) {
+        let mut history = Self::new(mode);
+        let attempt = history.lease(Reason::Missing);
+        assert!(matches!(
+            history.commit(attempt, "first"),
+            Committed::Stored { .. }
+        ));
+        let version = history.version();
+        (history, version)
+    }
+}
+
+fn rules(mode: Mode) -> Rules {
+    Rules {
+        mode,
+        at: 0.5,
+        jitter: 0.1,
+        min_spacing: 360 * SECOND,
+        lease: 20 * SECOND,
+        reconcile: 30 * SECOND,
+        watch: 60 * SECOND,
+        close_watch: 15 * SECOND,
+        overlap: 300 * SECOND,
+        timeout: 5 * SECOND,
+        backoff: (SECOND, MINUTE),
+        budget: Budget::for_limit(2000, 24 * HOUR),
+        forced_budget: Budget::for_limit(20, 24 * HOUR),
+    }
+}
+
+fn grant(version: Version, value: &str, issued_at: Timestamp) -> Grant {
+    let mut digest = [0; 32];
+    for (to, from) in digest.iter_mut().zip(value.bytes()) {
+        *to = from;
+    }
+    Grant {
+        version,
+        value: Secret::new(value),
+        digest: Digest::new(digest),
+        issued_at,
+        expires_at: issued_at + 2 * HOUR,
+    }
+}
+
+fn remembering(version: Version, live: bool) -> Memory {
+    Memory {
+        version,
+        live,
+        ..Memory::default()
+    }
+}
+
+#[test]
+fn only_one_of_two_that_begin_may_fetch() {
+    let mut history = History::new(Mode::Token);
+    let first = history.lease(Reason::Missing);
+    let Begun::Busy { until } = history.begin(Reason::Missing) else {
+        panic!("not busy")
+    };
+    assert_eq!(until.since(history.now), history.rules.lease);
+    assert!(matches!(
+        history.commit(first, "t"),
+        Committed::Stored { .. }
+    ));
+    assert!(
+        matches!(history.begin(Reason::Missing), Begun::Fresh(_)),
+        "the second look"
+    );
+}
+
+#[test]
+fn asked_again_with_the_same_nonce_begin_answers_the_same() {
+    let mut history = History::new(Mode::Token);
+    let (first, nonce) = history.ask(Reason::Missing, Memory::default());
+    history.wait(SECOND);
+    let budget = history.record.state.budget;
+    assert_eq!(
+        history.ask_again(Reason::Missing, Memory::default(), nonce, SECRET),
+        first
+    );
+    assert_eq!(history.record.state.budget, budget, "charged once");
+}
+
+#[test]
+fn asked_again_commit_answers_the_same() {
+    let mut history = History::new(Mode::Token);
+    let attempt = history.lease(Reason::Missing);
+    let first = history.commit(attempt, "t");
+    history.wait(SECOND);
+    assert_eq!(history.commit(attempt, "t"), first);
+    assert_eq!(history.record.state.suspect, None);
+}
+
+#[test]
+fn epochs_grow_by_the_clock_even_where_the_store_lost_the_latest() {
+    let mut history = History::new(Mode::Token);
+    let lost = history.lease(Reason::Missing);
+    history.record = Record::default();
+    history.wait(Duration::from_micros(1));
+    assert!(history.lease(Reason::Missing).epoch > lost.epoch);
+}
+
+#[test]
+fn epochs_grow_by_memory_where_the_stores_clock_is_behind() {
+    let mut history = History::new(Mode::Token);
+    let seen = Version(history.now.as_micros() + 5_000_000);
+    let (begun, _) = history.ask(Reason::Missing, remembering(seen, false));
+    let Begun::Granted(permit) = begun else {
+        panic!("{begun:?}")
+    };
+    assert!(permit.epoch > seen.into());
+}
+
+#[test]
+fn a_lease_that_ran_out_leaves_a_suspect_behind() {
+    let (mut history, first) = History::fresh(Mode::Token);
+    history.wait(HOUR);
+    let lost = history.lease(Reason::Scheduled);
+    history.wait(history.rules.lease);
+    let repair = history.lease(Reason::Repair);
+    assert_eq!(history.record.state.suspect, Some(lost.epoch));
+    assert!(history.record.state.close_watch_until > history.now + 300 * SECOND);
+    assert_eq!(history.version(), first, "served meanwhile");
+    history.commit(repair, "second");
+    assert_eq!(history.record.state.suspect, None);
+}
+
+#[test]
+fn a_commit_after_the_lease_ran_out_is_taken_while_nobody_else_began() {
+    let mut history = History::new(Mode::Token);
+    let attempt = history.lease(Reason::Missing);
+    history.wait(HOUR);
+    assert!(matches!(
+        history.commit(attempt, "t"),
+        Committed::Stored { .. }
+    ));
+}
+
+#[test]
+fn a_commit_after_somebody_else_began_is_late_and_makes_the_newest_suspect() {
+    let mut history = History::new(Mode::Token);
+    let slow = history.lease(Reason::Missing);
+    history.wait(history.rules.lease);
+    let quick = history.lease(Reason::Missing);
+    history.commit(quick, "quick");
+    assert_eq!(history.commit(slow, "slow"), Committed::Late);
+    assert_eq!(history.version(), Version::fetched_under(quick.epoch));
+    assert_eq!(history.record.state.suspect, Some(quick.epoch));
+    let repair = history.lease(Reason::Repair);
+    history.commit(repair, "repaired");
+    assert_eq!(history.record.state.suspect, None);
+}
+
+#[test]
+fn a_suspect_is_cleared_only_by_a_higher_epoch() {
+    let mut history = History::new(Mode::Token);
+    let attempt = history.lease(Reason::Missing);
+    history
+        .record
+        .suspect(&Suspect { floor: Version(0) }, &history.rules, history.now);
+    history.commit(attempt, "t");
+    assert_eq!(history.record.state.suspect, Some(attempt.epoch));
+}
+
+#[test]
+fn the_same_epoch_under_another_nonce_is_not_the_same_attempt() {
+    let mut history = History::new(Mode::Token);
+    let attempt = history.lease(Reason::Missing);
+    let other = Attempt {
+        nonce: Nonce(999),
+        ..attempt
+    };
+    history.record.release(&other, &history.rules);
+    assert!(history.record.state.lease.is_some());
+    assert_eq!(history.commit(other, "t"), Committed::Late);
+}
+
+#[test]
+fn a_fetch_too_soon_after_the_last_is_spaced() {
+    let (mut history, _) = History::fresh(Mode::Token);
+    let memory = remembering(history.version(), true);
+    let (begun, _) = history.ask(Reason::Forced, memory);
+    assert!(matches!(begun, Begun::Spacing { until } if until.since(history.now) == 360 * SECOND));
+    history.wait(360 * SECOND);
+    assert!(matches!(
+        history.ask(Reason::Forced, memory).0,
+        Begun::Granted(_)
+    ));
+}
+
+#[test]
+fn a_forced_refresh_is_answered_with_what_somebody_else_just_fetched() {
+    let (mut history, version) = History::fresh(Mode::Token);
+    let older = remembering(Version(version.0 - 1), true);
+    assert!(matches!(
+        history.ask(Reason::Forced, older).0,
+        Begun::Fresh(_)
+    ));
+}
+
+#[test]
+fn suspect_and_dead_lift_the_spacing_but_not_the_budget() {
+    let (mut history, version) = History::fresh(Mode::Token);
+    history.wait(SECOND);
+    assert!(matches!(
+        history.judge(version, Verdict::Refused, false),
+        Judged::Dead { .. }
+    ));
+    let mut fetched = 1;
+    let until = loop {
+        match history.ask(Reason::Repair, Memory::default()) {
+            (Begun::Granted(permit), nonce) => {
+                history.commit(
+                    Attempt {
+                        epoch: permit.epoch,
+                        nonce,
+                    },
+                    &format!("t{fetched}"),
+                );
+                fetched += 1;
+                history.judge(history.version(), Verdict::Refused, false);
+            }
+            (Begun::BudgetSpent { until }, _) => break until,
+            (other, _) => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(fetched, history.rules.budget.burst);
+    assert!(until > history.now);
+}
+
+#[test]
+fn a_released_lease_costs_nothing() {
+    let (mut history, _) = History::fresh(Mode::Token);
+    history.wait(HOUR);
+    let before = history.record.state.clone();
+    let attempt = history.lease(Reason::Scheduled);
+    history.record.release(&attempt, &history.rules.clone());
+    let after = &history.record.state;
+    assert_eq!(after.last_fetch, before.last_fetch);
+    assert_eq!(after.issuer, before.issuer);
+    assert_eq!(after.used, before.used);
+    assert_eq!(after.intent, None);
+    assert!(
+        matches!(history.begin(Reason::Scheduled), Begun::Granted(_)),
+        "spacing not counted"
+    );
+}
+
+#[test]
+fn a_definite_error_cools_down_for_that_secret_only() {
+    let mut history = History::new(Mode::Token);
+    let attempt = history.lease(Reason::Missing);
+    history.fail(attempt, ErrorClass::BadSecret);
+    assert!(matches!(
+        history.begin(Reason::Missing),
+        Begun::CoolingDown {
+            class: ErrorClass::BadSecret,
+            ..
+        }
+    ));
+    assert_eq!(history.record.state.suspect, None, "no grant was issued");
+    let mended = Fingerprint::new(8);
+    let begun = history.ask_again(Reason::Missing, Memory::default(), Nonce(50), mended);
+    assert!(matches!(begun, Begun::Granted(_)));
+}
+
+#[test]
+fn no_cooldown_lasts_for_ever() {
+    let mut history = History::new(Mode::Token);
+    let attempt = history.lease(Reason::Missing);
+    history.fail(attempt, ErrorClass::Forbidden);
+    history.wait(MINUTE);
+    assert!(matches!(history.begin(Reason::Missing), Begun::Granted(_)));
+}
+
+#[test]
+fn an_unclear_outcome_makes_the_credential_suspect() {
+    let (mut history, _) = History::fresh(Mode::Token);
+    history.wait(HOUR);
+    let attempt = history.lease(Reason::Scheduled);
+    history.fail(attempt, ErrorClass::Unclear);
+    assert_eq!(history.record.state.suspect, Some(attempt.epoch));
+    assert!(matches!(
+        history.begin(Reason::Repair),
+        Begun::CoolingDown {
+            class: ErrorClass::Unclear,
+            ..
+        }
+    ));
+    history.wait(MINUTE);
+    assert!(
+        matches!(history.begin(Reason::Repair), Begun::Granted(_)),
+        "spacing lifted"
+    );
+}
+
+#[test]
+fn an_old_attempts_failure_touches_nothing_of_the_current_one() {
+    let mut history = History::new(Mode::Token);
+    let old = history.lease(Reason::Missing);
+    history.wait(history.rules.lease);
+    let current = history.lease(Reason::Missing);
+    history.fail(old, ErrorClass::BadSecret);
+    assert_eq!(history.record.state.cooldown, None);
+    assert_eq!(
+        history.record.state.lease.map(|lease| lease.epoch),
+        Some(current.epoch)
+    );
+}
+
+#[test]
+fn a_death_without_a_fetch_of_ours_is_foreign() {
+    let (mut history, version) = History::fresh(Mode::Token);
+    history.wait(HOUR);
+    assert_eq!(
+        history.judge(version, Verdict::Refused, false),
+        Judged::Dead { foreign: true }
+    );
+    assert_eq!(
+        history.judge(version, Verdict::Refused, false),
+        Judged::Ignored,
+        "counted once"
+    );
+}
+
+#[test]
+fn a_death_after_an_unclear_fetch_of_ours_is_not_foreign() {
+    let (mut history, version) = History::fresh(Mode::Token);
+    history.wait(HOUR);
+    let attempt = history.lease(Reason::Scheduled);
+    history.fail(attempt, ErrorClass::Unclear);
+    assert_eq!(
+        history.judge(version, Verdict::Refused, false),
+        Judged::Dead { foreign: false }
+    );
+}
+
+#[test]
+fn a_death_is_repaired_at_once_even_while_somebody_holds_the_lease() {
+    let (mut history, version) = History::fresh(Mode::Token);
+    history.wait(HOUR);
+    let stuck = history.lease(Reason::Scheduled);
+    history.judge(version, Verdict::Refused, false);
+    let repair = history.lease(Reason::Repair);
+    assert!(repair.epoch > stuck.epoch);
+    assert!(
+        matches!(history.begin(Reason::Repair), Begun::Busy { .. }),
+        "the new lease is respected"
+    );
+    history.commit(repair, "second");
+    assert_eq!(history.commit(stuck, "stuck"), Committed::Late);
+}
+
+#[test]
+fn a_reports_verdict_does_not_count_while_somebody_fetches() {
+    let (mut history, version) = History::fresh(Mode::Token);
+    history.wait(HOUR);
+    history.lease(Reason::Scheduled);
+    assert_eq!(
+        history.judge(version, Verdict::Refused, true),
+        Judged::Ignored
+    );
+}
+
+#[test]
+fn one_check_answers_everybody_for_a_while() {
+    let (mut history, version) = History::fresh(Mode::Token);
+    let claim = Claim {
+        version,
+        every: 15 * SECOND,
+    };
+    let until = history.now + 15 * SECOND;
+    assert_eq!(
+        history.record.claim_check(&claim, history.now),
+        Claimed::Yours
+    );
+    assert_eq!(
+        history.record.claim_check(&claim, history.now),
+        Claimed::InProgress { until }
+    );
+    history.judge(version, Verdict::Accepted, true);
+    assert_eq!(
+        history.record.claim_check(&claim, history.now),
+        Claimed::Judged(Verdict::Accepted)
+    );
+    history.wait(15 * SECOND);
+    assert_eq!(
+        history.record.claim_check(&claim, history.now),
+        Claimed::Yours
+    );
+    let other = Claim {
+        version: Version(1),
+        ..claim
+    };
+    assert_eq!(
+        history.record.claim_check(&other, history.now),
+        Claimed::NotCurrent
+    );
+}
+
+#[test]
+fn a_store_that_lost_its_data_is_told_to_wait_for_the_grant() {
+    let (mut history, version) = History::fresh(Mode::Token);
+    let held = history
+        .record
+        .grant
+        .clone()
+        .unwrap_or_else(|| panic!("nothing stored"));
+    history.record = Record::default();
+    assert_eq!(
+        history.ask(Reason::Missing, remembering(version, true)).0,
+        Begun::Behind
+    );
+    assert_eq!(history.put_back(&held), PutBackAnswer::Stored);
+    assert_eq!(history.version(), version);
+    assert!(history.record.state.close_watch_until > history.now);
+    assert_eq!(history.put_back(&held), PutBackAnswer::Stored, "repeated");
+}
+
+#[test]
+fn a_replica_that_remembers_the_budget_gives_it_back_to_an_empty_store() {
+    let mut history = History::new(Mode::Token);
+    let spent = history.now + history.rules.budget.interval * history.rules.budget.burst;
+    let memory = Memory {
+        budget: spent,
+        ..Memory::default()
+    };
+    assert!(matches!(
+        history.ask(Reason::Missing, memory).0,
+        Begun::BudgetSpent { .. }
+    ));
+}
+
+#[test]
+fn a_put_back_never_replaces_something_newer_or_dead() {
+    let (mut history, old) = History::fresh(Mode::Token);
+    let held = history
+        .record
+        .grant
+        .clone()
+        .unwrap_or_else(|| panic!("nothing stored"));
+    history.wait(HOUR);
+    let attempt = history.lease(Reason::Scheduled);
+    history.commit(attempt, "second");
+    assert_eq!(history.put_back(&held), PutBackAnswer::Superseded);
+    history.judge(history.version(), Verdict::Refused, false);
+    assert_eq!(history.put_back(&held), PutBackAnswer::Dead);
+    assert_ne!(history.version(), old);
+}
+
+#[test]
+fn another_token_under_the_same_version_makes_it_suspect() {
+    let (mut history, version) = History::fresh(Mode::Token);
+    let other = grant(version, "other", history.now);
+    assert_eq!(history.put_back(&other), PutBackAnswer::Conflict);
+    assert_eq!(history.record.state.suspect, Some(version.into()));
+}
+
+#[test]
+fn a_floor_above_the_stored_version_makes_it_suspect() {
+    let (mut history, version) = History::fresh(Mode::Token);
+    let floor = Version(version.0 + 1_000_000);
+    let (begun, _) = history.ask(Reason::Repair, remembering(floor, false));
+    let Begun::Granted(permit) = begun else {
+        panic!("{begun:?}")
+    };
+    assert!(permit.epoch > floor.into());
+    assert_eq!(history.record.state.suspect, Some(floor.into()));
+}
+
+#[test]
+fn a_paused_app_is_not_fetched_and_the_newer_word_wins() {
+    let (mut history, _) = History::fresh(Mode::Token);
+    history
+        .record
+        .set_pause(&SetPause { paused: true }, history.now);
+    let remembered = Memory {
+        pause: history.record.state.pause,
+        ..Memory::default()
+    };
+    history.wait(HOUR);
+    assert_eq!(history.begin(Reason::Scheduled), Begun::Paused);
+    history.record = Record::default();
+    assert_eq!(
+        history.ask(Reason::Missing, remembered).0,
+        Begun::Paused,
+        "survives a flush"
+    );
+    history
+        .record
+        .set_pause(&SetPause { paused: false }, history.now);
+    assert!(matches!(
+        history.ask(Reason::Missing, remembered).0,
+        Begun::Granted(_)
+    ));
+}
+
+#[test]
+fn another_fleets_record_is_refused_and_left_alone() {
+    let (mut history, _) = History::fresh(Mode::Token);
+    let before = history.record.clone();
+    let ours = Fingerprint::new(2);
+    let refused = history.record.open(&history.rules, ours, history.now);
+    assert_eq!(
+        refused,
+        Err(ForeignOrigin {
+            found: ORIGIN,
+            ours
+        })
+    );
+    assert_eq!(history.record, before);
+}
+
+#[test]
+fn after_a_failover_to_a_clock_that_is_behind_nothing_waits_longer_than_its_own_length() {
+    let (mut history, _) = History::fresh(Mode::Token);
+    history.wait(HOUR);
+    history.lease(Reason::Scheduled);
+    history.now = history.now - 24 * HOUR;
+    history.open();
+    let state = &history.record.state;
+    assert!(
+        state
+            .lease
+            .is_some_and(|lease| lease.until <= history.now + history.rules.lease)
+    );
+    assert!(state.last_fetch <= history.now);
+    assert!(
+        history
+            .record
+            .grant
+            .as_ref()
+            .is_some_and(|grant| grant.remaining(history.now) <= 2 * HOUR)
+    );
+}
+
+#[test]
+fn a_stable_token_that_comes_back_the_same_keeps_its_version_and_the_later_expiry() {
+    let (mut history, version) = History::fresh(Mode::Stable);
+    let expires = history.record.grant.as_ref().map(|grant| grant.expires_at);
+    history.wait(2 * HOUR - 200 * SECOND);
+    let attempt = history.lease(Reason::Scheduled);
+    assert!(
+        matches!(history.commit(attempt, "first"), Committed::Stored { version: kept, .. } if kept == version)
+    );
+    assert!(history.record.grant.as_ref().map(|grant| grant.expires_at) > expires);
+    let (begun, nonce) = history.ask(Reason::Forced, remembering(version, true));
+    let Begun::Granted(permit) = begun else {
+        panic!("{begun:?}")
+    };
+    let attempt = Attempt {
+        epoch: permit.epoch,
+        nonce,
+    };
+    assert!(
+        matches!(history.commit(attempt, "second"), Committed::Stored { version: new, .. } if new > version)
+    );
+}
+
+#[test]
+fn a_refused_stable_token_is_forced_only_once_it_came_back_the_same() {
+    let (mut history, version) = History::fresh(Mode::Stable);
+    history.judge(version, Verdict::Refused, false);
+    let (begun, nonce) = history.ask(Reason::Repair, Memory::default());
+    let Begun::Granted(permit) = begun else {
+        panic!("{begun:?}")
+    };
+    assert!(!permit.force);
+    history.commit(
+        Attempt {
+            epoch: permit.epoch,
+            nonce,
+        },
+        "first",
+    );
+    assert_eq!(history.record.servable(), None, "it stays dead");
+    let (begun, nonce) = history.ask(Reason::Repair, Memory::default());
+    let Begun::Granted(permit) = begun else {
+        panic!("{begun:?}")
+    };
+    assert!(permit.force);
+    history.commit(
+        Attempt {
+            epoch: permit.epoch,
+            nonce,
+        },
+        "second",
+    );
+    assert!(history.record.servable().is_some());
+    assert!(!history.record.state.force);
+}
+
+#[test]
+fn a_stable_credential_is_never_suspect_and_never_spaced() {
+    let (mut history, _) = History::fresh(Mode::Stable);
+    let memory = remembering(history.version(), true);
+    let attempt = match history.ask(Reason::Forced, memory) {
+        (Begun::Granted(permit), nonce) => Attempt {
+            epoch: permit.epoch,
+            nonce,
+        },
+        (other, _) => panic!("{other:?}"),
+    };
+    history.fail(attempt, ErrorClass::Unclear);
+    assert_eq!(history.record.state.suspect, None);
+}
