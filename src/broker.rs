@@ -17,6 +17,9 @@ use crate::refresher::{ReportVerdict, StepEnd};
 use crate::scheduler::{Desk, Errand};
 use crate::snapshot::{Reader, SlotId};
 
+/// How often a waiting request has the store read: signals may be lost.
+const ATTEND_EVERY: Duration = Duration::from_millis(500);
+
 /// Answers requests.
 #[derive(Clone)]
 pub struct Broker {
@@ -128,14 +131,19 @@ impl Broker {
         if let Some(served) = self.at_once(id) {
             return Ok(served);
         }
-        self.desk.hint(Errand::Attend(id));
+        let mut attend = tokio::time::interval(ATTEND_EVERY);
         let found = self.reader.wait_for(id, |view| self.answer(view));
-        match tokio::time::timeout(self.cold_wait, found).await {
-            Ok(answer) => answer,
-            Err(_) => self
-                .served(&self.reader.view(id))
-                .ok_or_else(|| self.refusal(&self.reader.view(id))),
+        let bound = tokio::time::sleep(self.cold_wait);
+        tokio::pin!(found, bound);
+        loop {
+            tokio::select! {
+                answer = &mut found => return answer,
+                () = &mut bound => break,
+                _ = attend.tick() => self.desk.hint(Errand::Attend(id)),
+            }
         }
+        let view = self.reader.view(id);
+        self.served(&view).ok_or_else(|| self.refusal(&view))
     }
 
     /// What can be said for good: a grant, or a refusal that waiting does not change.

@@ -22,6 +22,8 @@ pub struct Follower {
     refresher: Arc<Refresher>,
     signals: mpsc::Receiver<Signal>,
     reconcile: Duration,
+    /// Keeps the channel open also where the store sends no signals.
+    _keep_open: mpsc::Sender<Signal>,
     there: bool,
 }
 
@@ -30,13 +32,14 @@ impl Follower {
     #[must_use]
     pub fn new(
         refresher: Arc<Refresher>,
-        signals: mpsc::Receiver<Signal>,
+        (sender, signals): (mpsc::Sender<Signal>, mpsc::Receiver<Signal>),
         reconcile: Duration,
     ) -> Self {
         Self {
             refresher,
             signals,
             reconcile,
+            _keep_open: sender,
             there: true,
         }
     }
@@ -80,11 +83,15 @@ impl Follower {
 
     /// Reads what signals name until it is time to read everything. `false` = stop.
     async fn follow_signals_for(&mut self, pause: Duration, stop: &CancellationToken) -> bool {
-        let deadline = tokio::time::Instant::now() + pause;
+        let mut deadline = tokio::time::Instant::now() + pause;
         loop {
             let signal = tokio::select! {
                 () = stop.cancelled() => return false,
                 () = tokio::time::sleep_until(deadline) => return true,
+                () = self.refresher.recheck.notified() => {
+                    deadline = deadline.min(tokio::time::Instant::now() + RETRY.min(self.reconcile));
+                    continue;
+                }
                 signal = self.signals.recv() => signal,
             };
             match signal {
@@ -105,13 +112,8 @@ impl Follower {
                     }
                     return true;
                 }
-                // No signals in this store: only the clock drives.
-                None => {
-                    tokio::select! {
-                        () = stop.cancelled() => return false,
-                        () = tokio::time::sleep_until(deadline) => return true,
-                    }
-                }
+                // Never: this follower holds a sender itself.
+                None => return true,
             }
         }
     }

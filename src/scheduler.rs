@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use crate::domain::protocol::Reason;
-use crate::domain::replica::{BlockedBy, Step};
+use crate::domain::replica::Step;
 use crate::domain::secret::Digest;
 use crate::ports::StoreError;
 use crate::refresher::{Refresher, ReportVerdict, StepEnd};
@@ -25,6 +25,9 @@ const SIDE_BY_SIDE: usize = 64;
 
 /// A step is not planned again sooner than this after the one before: no state may spin.
 const REST: Duration = Duration::from_millis(10);
+
+/// How long an app waits whose step panicked.
+const AFTER_PANIC: Duration = Duration::from_secs(1);
 
 /// The longest sleep: a suspended machine's timers stand still, its boot clock does not.
 const NAP: Duration = Duration::from_secs(1);
@@ -65,6 +68,8 @@ struct Entry {
     at: Option<Duration>,
     /// A step is under way.
     stepping: bool,
+    /// No step is started before this.
+    not_before: Duration,
     attending: bool,
     /// Who wants a new token.
     forced: Vec<oneshot::Sender<StepEnd>>,
@@ -73,7 +78,16 @@ struct Entry {
     reporting: bool,
 }
 
-/// What a finished task was for.
+/// What a task does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Task {
+    Step,
+    Attend,
+    Report,
+    Pause,
+}
+
+/// What came of a task.
 enum Finished {
     Step(SlotId, Option<StepEnd>),
     Attended(SlotId),
@@ -90,7 +104,7 @@ pub struct Scheduler {
     timers: BTreeSet<(Duration, SlotId)>,
     tasks: JoinSet<Finished>,
     /// What a task was for, for when it panics.
-    purposes: HashMap<Id, SlotId>,
+    purposes: HashMap<Id, (SlotId, Task)>,
     places: Arc<Semaphore>,
 }
 
@@ -122,13 +136,13 @@ impl Scheduler {
     pub async fn run(&mut self, stop: &CancellationToken) {
         let ids: Vec<_> = self.refresher.publisher.ids().collect();
         for id in ids {
-            self.plan(id, Duration::ZERO);
+            self.plan(id);
         }
         loop {
             let nap = self.nap();
             tokio::select! {
                 () = stop.cancelled() => break,
-                Some(id) = self.changes.next() => self.plan(id, Duration::ZERO),
+                Some(id) = self.changes.next() => self.plan(id),
                 Some(errand) = self.errands.recv() => self.take(errand),
                 Some(done) = self.tasks.join_next_with_id() => self.finished(done),
                 () = tokio::time::sleep(nap) => self.start_due(),
@@ -139,6 +153,15 @@ impl Scheduler {
         }
     }
 
+    /// Plans the credential's next step, at the earliest `pause` from now.
+    fn rest(&mut self, id: SlotId, pause: Duration) {
+        let now = self.refresher.clock.now();
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.not_before = now.boot + pause;
+        }
+        self.plan(id);
+    }
+
     fn nap(&self) -> Duration {
         let now = self.refresher.clock.now().boot;
         self.timers
@@ -146,8 +169,8 @@ impl Scheduler {
             .map_or(NAP, |(at, _)| at.saturating_sub(now).min(NAP))
     }
 
-    /// Puts the credential's next step into the timer structure, at the earliest `rest` from now.
-    fn plan(&mut self, id: SlotId, rest: Duration) {
+    /// Puts the credential's next step into the timer structure.
+    fn plan(&mut self, id: SlotId) {
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
@@ -167,7 +190,7 @@ impl Scheduler {
             Some(now.boot)
         };
         if let Some(at) = at {
-            let at = at.max(now.boot + rest);
+            let at = at.max(entry.not_before);
             entry.at = Some(at);
             self.timers.insert((at, id));
         }
@@ -204,22 +227,27 @@ impl Scheduler {
         };
         let Some(step) = step else {
             // What was known has changed since this was planned.
-            self.plan(id, Duration::ZERO);
+            self.plan(id);
             return;
         };
         entry.stepping = true;
         let forced = step == Step::Refresh(Reason::Forced);
         let (refresher, places) = (Arc::clone(&self.refresher), Arc::clone(&self.places));
-        self.spawn(id, async move {
+        self.spawn(id, Task::Step, async move {
             let _place = places.acquire().await;
             let end = refresher.step(id, step).await;
             Finished::Step(id, forced.then_some(end))
         });
     }
 
-    fn spawn(&mut self, id: SlotId, task: impl Future<Output = Finished> + Send + 'static) {
+    fn spawn(
+        &mut self,
+        id: SlotId,
+        what: Task,
+        task: impl Future<Output = Finished> + Send + 'static,
+    ) {
         let handle = self.tasks.spawn(task);
-        self.purposes.insert(handle.id(), id);
+        self.purposes.insert(handle.id(), (id, what));
     }
 
     fn take(&mut self, errand: Errand) {
@@ -235,11 +263,11 @@ impl Scheduler {
                 if let Some(entry) = self.entries.get_mut(&id) {
                     entry.forced.push(reply);
                 }
-                self.plan(id, Duration::ZERO);
+                self.plan(id);
             }
             Errand::SetPause(id, paused, reply) => {
                 let refresher = Arc::clone(&self.refresher);
-                self.spawn(id, async move {
+                self.spawn(id, Task::Pause, async move {
                     let _ = reply.send(refresher.set_pause(id, paused).await);
                     Finished::Paused
                 });
@@ -253,7 +281,7 @@ impl Scheduler {
         };
         entry.attending = true;
         let refresher = Arc::clone(&self.refresher);
-        self.spawn(id, async move {
+        self.spawn(id, Task::Attend, async move {
             refresher.read(id).await;
             Finished::Attended(id)
         });
@@ -270,7 +298,7 @@ impl Scheduler {
         let digest = *digest;
         entry.reporting = true;
         let refresher = Arc::clone(&self.refresher);
-        self.spawn(id, async move {
+        self.spawn(id, Task::Report, async move {
             Finished::Reported(id, digest, refresher.report(id, digest).await)
         });
     }
@@ -296,7 +324,7 @@ impl Scheduler {
                         }
                     }
                 }
-                self.plan(id, REST);
+                self.rest(id, REST);
             }
             Finished::Attended(id) => {
                 if let Some(entry) = self.entries.get_mut(&id) {
@@ -322,18 +350,26 @@ impl Scheduler {
     /// A task panicked: its credential waits a moment and is planned anew; whoever waited learns that
     /// nobody will answer.
     fn panicked(&mut self, failure: &JoinError) {
-        let Some(id) = self.purposes.remove(&failure.id()) else {
+        let Some((id, task)) = self.purposes.remove(&failure.id()) else {
             return;
         };
         self.refresher.metrics.panicked("step");
         let app = &self.refresher.publisher.subject(id).credential.app;
-        error!(appid = %app, "a step panicked; this is a bug of the broker, please report it. The app is tried again");
-        let now = self.refresher.clock.now();
-        self.refresher.publisher.update(id, |replica| {
-            replica.block(BlockedBy::UpstreamAway, now, Duration::from_secs(1))
-        });
-        self.entries.insert(id, Entry::default());
-        self.timers.retain(|(_, other)| *other != id);
-        self.plan(id, Duration::from_secs(1));
+        error!(appid = %app, ?task, "a task panicked; this is a bug of the broker, please report it. The app is tried again");
+        if let Some(entry) = self.entries.get_mut(&id) {
+            match task {
+                Task::Step => {
+                    entry.stepping = false;
+                    entry.forced.clear();
+                }
+                Task::Attend => entry.attending = false,
+                Task::Report => {
+                    entry.reporting = false;
+                    entry.reports.clear();
+                }
+                Task::Pause => {}
+            }
+        }
+        self.rest(id, AFTER_PANIC);
     }
 }

@@ -20,6 +20,9 @@ use crate::snapshot::SlotId;
 /// change may be repeated.
 const TRIES: u32 = 2;
 
+/// How long to wait where the store says that a grant is not due yet.
+const EARLY: Duration = Duration::from_millis(100);
+
 /// One attempt under way.
 struct Attempting {
     id: SlotId,
@@ -64,7 +67,18 @@ impl Refresher {
                 };
                 self.fetch_under_lease(attempting, confirmed).await
             }
-            Begun::Fresh(_) | Begun::Behind => {
+            Begun::Fresh(grant) => {
+                let known = self
+                    .publisher
+                    .inspect(id, |replica| replica.floor() == grant.version);
+                self.read(id).await;
+                if known && reason == Reason::Scheduled {
+                    // Asked a moment too early by this machine's clock.
+                    return self.blocked(id, BlockedBy::Spacing, EARLY);
+                }
+                StepEnd::Done
+            }
+            Begun::Behind => {
                 self.read(id).await;
                 StepEnd::Done
             }

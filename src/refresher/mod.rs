@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tracing::{error, warn};
 
 use crate::domain::app_id::AppId;
@@ -41,6 +42,8 @@ pub struct Refresher {
     pub publisher: Publisher,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Woken when a step finds the store away, so that it is read again soon.
+    pub recheck: Arc<Notify>,
     /// Which AppSecret each app is fetched with.
     pub secrets: HashMap<AppId, Fingerprint>,
 }
@@ -157,6 +160,7 @@ impl Refresher {
         let now = self.clock.now();
         self.publisher
             .update(id, |replica| replica.store_failed(trouble(failure), now));
+        self.recheck.notify_one();
         self.back_off(id, BlockedBy::StoreAway)
     }
 

@@ -1,6 +1,8 @@
 //! Offering: the store does not have the grant that this replica holds, since the commit did not reach
 //! it or it lost its data. The commit is repeated; failing that, upstream decides.
 
+use std::time::Duration;
+
 use tracing::{info, warn};
 
 use super::{Refresher, StepEnd};
@@ -8,6 +10,9 @@ use crate::domain::protocol::{Commit, Committed, PutBack, PutBackAnswer};
 use crate::domain::replica::BlockedBy;
 use crate::metrics::{CheckOutcome, Purpose};
 use crate::snapshot::SlotId;
+
+/// The store has something newer, or lets go of this one a moment before we do: nothing to hurry for.
+const SUPERSEDED_WAIT: Duration = Duration::from_secs(1);
 
 impl Refresher {
     pub(super) async fn offer(&self, id: SlotId) -> StepEnd {
@@ -75,7 +80,10 @@ impl Refresher {
                         self.metrics.put_back(app);
                         warn!(appid = %app, version = %grant.version, "the store had lost this token; it was put back");
                     }
-                    PutBackAnswer::Superseded => {}
+                    PutBackAnswer::Superseded => {
+                        self.read(id).await;
+                        return self.blocked(id, BlockedBy::Behind, SUPERSEDED_WAIT);
+                    }
                     PutBackAnswer::Dead => {
                         let now = self.clock.now();
                         self.publisher

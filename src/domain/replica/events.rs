@@ -30,6 +30,11 @@ impl Replica {
     pub fn observe(&mut self, record: Record, at: Timestamp, sent: Moment) -> Option<Version> {
         self.trouble = None;
         self.attempted_at = Some(sent);
+        let outrun = |reading: &Reading| at < reading.at && sent.boot < reading.sent.boot;
+        if self.reading.as_ref().is_some_and(outrun) {
+            // A later question was answered first.
+            return None;
+        }
         self.remember(&record.state);
         self.unblock_where_changed(&record);
         let cut = self.drop_dead(&record.state);

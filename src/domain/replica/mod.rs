@@ -257,3 +257,6 @@ impl Replica {
             .map(|reading| (&reading.record, reading.at))
     }
 }
+
+#[cfg(test)]
+mod tests;

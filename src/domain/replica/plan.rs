@@ -43,7 +43,7 @@ impl Replica {
             return self.next_cut_off(now);
         }
         let reading = self.reading.as_ref()?;
-        if self.conflict {
+        if self.conflict && reading.record.state.suspect.is_none() {
             return Some(self.unless_blocked(Step::Suspect, now.boot));
         }
         if self.should_offer(now) {

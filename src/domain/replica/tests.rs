@@ -1,0 +1,301 @@
+//! What one replica serves and plans, as histories of readings and events.
+
+use std::time::Duration;
+
+use super::*;
+use crate::domain::budget::Budget;
+use crate::domain::credential::Mode;
+use crate::domain::epoch::{Epoch, Nonce};
+use crate::domain::protocol::Reason;
+use crate::domain::secret::{Digest, Secret};
+use crate::domain::state::{Dead, Pause};
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn rules(mode: Mode) -> Rules {
+    Rules {
+        mode,
+        at: 0.5,
+        jitter: 0.1,
+        min_spacing: 360 * SECOND,
+        lease: 20 * SECOND,
+        reconcile: 30 * SECOND,
+        watch: 60 * SECOND,
+        close_watch: 15 * SECOND,
+        overlap: 300 * SECOND,
+        timeout: 5 * SECOND,
+        backoff: (SECOND, 60 * SECOND),
+        budget: Budget::for_limit(2000, 24 * HOUR),
+        forced_budget: Budget::for_limit(20, 24 * HOUR),
+    }
+}
+
+/// The store's time `at` seconds into the story.
+fn store_time(at: u64) -> Timestamp {
+    Timestamp::from_micros((1_700_000_000 + at) * 1_000_000)
+}
+
+/// This machine's time `at` seconds into the story.
+fn moment(at: u64) -> Moment {
+    Moment {
+        boot: Duration::from_secs(500 + at),
+        wall: Duration::from_secs(1_700_000_900 + at),
+    }
+}
+
+fn grant(version: u64, issued: u64) -> Grant {
+    Grant {
+        version: Version(version),
+        value: Secret::new(format!("token-{version}")),
+        digest: Digest::new([u8::try_from(version % 256).unwrap_or(0); 32]),
+        issued_at: store_time(issued),
+        expires_at: store_time(issued + 7200),
+    }
+}
+
+fn record(grant: Grant) -> Record {
+    let mut record = Record::default();
+    record.state.epoch = grant.version.into();
+    record.state.version = grant.version;
+    record.grant = Some(grant);
+    record
+}
+
+fn replica() -> Replica {
+    Replica::new(rules(Mode::Token), true, 1.0)
+}
+
+/// A replica that has read grant 7, issued at second 0.
+fn serving() -> Replica {
+    let mut replica = replica();
+    replica.observe(record(grant(7, 0)), store_time(0), moment(0));
+    replica
+}
+
+fn served(replica: &Replica, at: u64) -> Option<Version> {
+    replica
+        .view(moment(at))
+        .servable(moment(at))
+        .map(|(grant, _)| grant.version)
+}
+
+fn step(replica: &Replica, at: u64) -> Option<Step> {
+    replica
+        .next(moment(at))
+        .filter(|plan| plan.at <= moment(at).boot)
+        .map(|plan| plan.step)
+}
+
+#[test]
+fn serves_what_it_read_until_its_last_second() {
+    let replica = serving();
+    assert_eq!(served(&replica, 0), Some(Version(7)));
+    assert_eq!(served(&replica, 7199), Some(Version(7)));
+    assert_eq!(served(&replica, 7200), None);
+}
+
+#[test]
+fn is_due_at_half_the_life_and_its_share_of_the_jitter() {
+    let mut replica = serving();
+    replica.checked(moment(0), 9 * HOUR);
+    let plan = replica.next(moment(1)).map(|plan| (plan.step, plan.at));
+    let due = moment(3600 + 360).boot;
+    assert_eq!(plan, Some((Step::Refresh(Reason::Scheduled), due)));
+}
+
+#[test]
+fn never_serves_a_lower_version_again() {
+    let mut replica = serving();
+    replica.observe(record(grant(6, 0)), store_time(1), moment(1));
+    assert_eq!(served(&replica, 1), Some(Version(7)));
+    replica.refused(Version(7), moment(2));
+    replica.observe(record(grant(6, 0)), store_time(3), moment(3));
+    assert_eq!(served(&replica, 3), None, "the floor stays");
+    assert_eq!(step(&replica, 3), Some(Step::Refresh(Reason::Repair)));
+}
+
+#[test]
+fn takes_over_what_another_replica_fetched() {
+    let mut replica = serving();
+    replica.observe(record(grant(9, 3600)), store_time(3600), moment(3600));
+    assert_eq!(served(&replica, 3600), Some(Version(9)));
+}
+
+#[test]
+fn stops_serving_what_the_store_says_is_dead_and_repairs_it() {
+    let mut replica = serving();
+    let mut dead = record(grant(7, 0));
+    dead.state.dead = Some(Dead {
+        version: Version(7),
+        epoch: Epoch(7),
+        reported: false,
+    });
+    assert_eq!(
+        replica.observe(dead, store_time(60), moment(60)),
+        Some(Version(7))
+    );
+    assert_eq!(served(&replica, 60), None);
+    assert_eq!(step(&replica, 60), Some(Step::Refresh(Reason::Repair)));
+}
+
+#[test]
+fn a_suspect_is_served_and_due_now() {
+    let mut replica = serving();
+    let mut suspect = record(grant(7, 0));
+    suspect.state.suspect = Some(Epoch(7));
+    replica.observe(suspect, store_time(60), moment(60));
+    assert_eq!(served(&replica, 60), Some(Version(7)));
+    assert_eq!(step(&replica, 60), Some(Step::Refresh(Reason::Repair)));
+}
+
+#[test]
+fn an_empty_store_gets_the_grant_back() {
+    let mut replica = serving();
+    replica.observe(Record::default(), store_time(60), moment(60));
+    assert_eq!(served(&replica, 60), Some(Version(7)));
+    assert_eq!(step(&replica, 60), Some(Step::Offer));
+}
+
+#[test]
+fn a_replica_that_knows_nothing_asks_the_others_before_it_fetches() {
+    let mut replica = replica();
+    assert_eq!(replica.next(moment(0)), None, "the store was not read yet");
+    replica.observe(Record::default(), store_time(0), moment(0));
+    assert_eq!(step(&replica, 0), Some(Step::Ask));
+    replica.asked(moment(0));
+    assert_eq!(step(&replica, 0), None);
+    assert_eq!(step(&replica, 1), Some(Step::Refresh(Reason::Missing)));
+}
+
+#[test]
+fn cut_off_it_checks_at_once_and_then_every_interval() {
+    let mut replica = serving();
+    replica.store_failed(StoreTrouble::Away, moment(30));
+    assert_eq!(step(&replica, 30), Some(Step::CheckCutOff));
+    replica.accepted(Version(7), moment(30));
+    replica.checked(moment(30), 30 * SECOND);
+    replica.store_failed(StoreTrouble::Away, moment(31));
+    assert_eq!(step(&replica, 59), None);
+    assert_eq!(step(&replica, 60), Some(Step::CheckCutOff));
+    assert!(replica.view(moment(60)).is_vouched(moment(60)));
+}
+
+#[test]
+fn cut_off_nobody_fetches_in_token_mode() {
+    let mut replica = serving();
+    replica.store_failed(StoreTrouble::Away, moment(30));
+    replica.refused(Version(7), moment(31));
+    assert_eq!(replica.next(moment(32)), None);
+}
+
+#[test]
+fn both_away_it_serves_to_expiry_unvouched() {
+    let mut replica = serving();
+    for at in (30..7200).step_by(30) {
+        replica.store_failed(StoreTrouble::Away, moment(at));
+        replica.check_failed(moment(at));
+        let view = replica.view(moment(at));
+        assert!(view.may_answer(moment(at)) && served(&replica, at).is_some());
+        assert_eq!(view.is_vouched(moment(at)), at < 60, "{at}");
+    }
+}
+
+#[test]
+fn after_a_long_sleep_it_does_not_answer_before_it_tried() {
+    let mut replica = serving();
+    let slept = moment(3600);
+    assert!(!replica.view(slept).may_answer(slept));
+    replica.observe(record(grant(7, 0)), store_time(3600), slept);
+    assert!(replica.view(slept).may_answer(slept));
+}
+
+#[test]
+fn a_pending_grant_is_served_and_offered_until_it_is_stored() {
+    let mut replica = serving();
+    let attempt = Attempt {
+        epoch: Epoch(9),
+        nonce: Nonce(1),
+    };
+    replica.keep_pending(
+        grant(9, 3600),
+        moment(3600 + 7200),
+        Some(attempt),
+        moment(3600),
+    );
+    replica.store_failed(StoreTrouble::Away, moment(3600));
+    assert_eq!(served(&replica, 3600), Some(Version(9)));
+    replica.observe(record(grant(7, 0)), store_time(3630), moment(3630));
+    assert_eq!(step(&replica, 3630), Some(Step::Offer));
+    assert_eq!(replica.pending().map(|(attempt, _)| attempt), Some(attempt));
+    replica.observe(record(grant(9, 3600)), store_time(3640), moment(3640));
+    assert_eq!(replica.pending(), None);
+}
+
+#[test]
+fn another_token_under_its_version_is_told_once_and_then_repaired() {
+    let mut replica = serving();
+    let mut other = record(Grant {
+        digest: Digest::new([99; 32]),
+        ..grant(7, 0)
+    });
+    replica.observe(other.clone(), store_time(30), moment(30));
+    assert_eq!(step(&replica, 30), Some(Step::Suspect));
+    other.state.suspect = Some(Epoch(7));
+    replica.observe(other, store_time(31), moment(31));
+    assert_eq!(step(&replica, 31), Some(Step::Refresh(Reason::Repair)));
+}
+
+#[test]
+fn paused_it_neither_fetches_nor_watches() {
+    let mut replica = serving();
+    let mut paused = record(grant(7, 0));
+    paused.state.pause = Pause {
+        paused: true,
+        changed_at: store_time(60),
+    };
+    replica.observe(paused, store_time(60), moment(60));
+    assert_eq!(replica.next(moment(7000)), None);
+    assert_eq!(served(&replica, 7000), Some(Version(7)));
+    assert_eq!(replica.view(moment(7300)).why_not, WhyNot::Paused);
+}
+
+#[test]
+fn a_stale_answer_of_the_store_changes_nothing() {
+    let mut replica = serving();
+    replica.observe(record(grant(9, 3600)), store_time(3601), moment(3601));
+    replica.observe(record(grant(7, 0)), store_time(3600), moment(3600));
+    assert_ne!(step(&replica, 3601), Some(Step::Offer));
+}
+
+#[test]
+fn waits_where_it_was_told_to_until_something_changes() {
+    let mut replica = serving();
+    let mut suspect = record(grant(7, 0));
+    suspect.state.suspect = Some(Epoch(7));
+    replica.observe(suspect.clone(), store_time(60), moment(60));
+    replica.block(BlockedBy::Busy, moment(60), 20 * SECOND);
+    replica.checked(moment(60), HOUR);
+    assert_eq!(step(&replica, 61), None);
+    suspect.state.dead = Some(Dead {
+        version: Version(7),
+        epoch: Epoch(7),
+        reported: false,
+    });
+    replica.observe(suspect, store_time(62), moment(62));
+    assert_eq!(step(&replica, 62), Some(Step::Refresh(Reason::Repair)));
+}
+
+#[test]
+fn a_stable_token_is_fetched_alone_while_the_store_is_away() {
+    let mut replica = Replica::new(rules(Mode::Stable), true, 0.0);
+    replica.store_failed(StoreTrouble::Away, moment(0));
+    assert_eq!(step(&replica, 0), Some(Step::RefreshAlone));
+    let version = replica.begin_alone(false, moment(0));
+    assert!(version.is_ok_and(|version| version.0 >= 1_700_000_900_000_000));
+    replica.keep_pending(grant(7, 0), moment(7200), None, moment(0));
+    replica.checked(moment(0), HOUR);
+    assert_eq!(step(&replica, 6000), Some(Step::CheckCutOff));
+    replica.checked(moment(6000), HOUR);
+    assert_eq!(step(&replica, 7000), Some(Step::RefreshAlone));
+}
