@@ -1,4 +1,6 @@
 //! Placeholder of the crate's map.
 
+pub mod adapters;
 pub mod domain;
+pub mod fingerprint;
 pub mod ports;

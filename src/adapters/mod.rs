@@ -1,0 +1,3 @@
+//! What fulfils the ports: this machine's clocks, WeChat, the stores. They meet the core in `app` only.
+
+pub mod clock;
