@@ -4,3 +4,4 @@ pub mod adapters;
 pub mod domain;
 pub mod fingerprint;
 pub mod ports;
+pub mod telemetry;
