@@ -60,8 +60,8 @@ fn hide(text: &str, find: impl Fn(&[char]) -> Vec<bool>) -> String {
     shown
 }
 
-/// Marks every piece of `text` that also stands in `secret`, in either case, so that a secret is found
-/// even where it is quoted in part.
+/// Marks every word that holds a piece of `secret`, in either case, so that a secret is found even where
+/// it is quoted in part.
 fn telltales(text: &[char], secret: &str) -> Vec<bool> {
     let mut hidden = vec![false; text.len()];
     let secret = secret.to_ascii_lowercase();
@@ -75,20 +75,36 @@ fn telltales(text: &[char], secret: &str) -> Vec<bool> {
             hidden[start..start + width].fill(true);
         }
     }
+    let mut rest = hidden.as_mut_slice();
+    for word in words(text) {
+        let (marks, after) = rest.split_at_mut(word.len());
+        if in_word(&word[0]) && marks.contains(&true) {
+            marks.fill(true);
+        }
+        rest = after;
+    }
     hidden
 }
 
 /// Marks every long word with a digit in it: secrets of others, such as a proxy's that answers for WeChat.
 fn secret_like_words(text: &[char]) -> Vec<bool> {
-    let in_word = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    text.chunk_by(|a, b| in_word(a) == in_word(b))
-        .flat_map(|run| {
-            let secret = run.len() >= SECRET_LIKE
-                && in_word(&run[0])
-                && run.iter().any(char::is_ascii_digit);
-            std::iter::repeat_n(secret, run.len())
+    words(text)
+        .flat_map(|word| {
+            let secret = word.len() >= SECRET_LIKE
+                && in_word(&word[0])
+                && word.iter().any(char::is_ascii_digit);
+            std::iter::repeat_n(secret, word.len())
         })
         .collect()
+}
+
+/// The words of a text, and what lies between them, in order.
+fn words(text: &[char]) -> impl Iterator<Item = &[char]> {
+    text.chunk_by(|a, b| in_word(a) == in_word(b))
+}
+
+fn in_word(c: &char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-')
 }
 
 /// Takes the request id (`rid: 60f7e0b5-0d3b2b3e-1b2c3d4e`) out of a message.
@@ -253,7 +269,7 @@ mod tests {
         );
         assert_eq!(
             error.message,
-            "access_token [censored] at https://developers.weixin.qq.com/doc/offiaccount/Getting_Started_with_very_long_words.html wx[censored]"
+            "access_token [censored] at https://developers.weixin.qq.com/doc/offiaccount/Getting_Started_with_very_long_words.html [censored]"
         );
     }
 

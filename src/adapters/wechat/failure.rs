@@ -85,14 +85,7 @@ fn no_connection(error: &reqwest::Error) -> String {
 /// What a handshake failed for, where it did. The library's text is not used, because it quotes what
 /// the server's certificate says.
 fn tls_problem(error: &reqwest::Error) -> Option<&'static str> {
-    // An `io::Error` leaves itself out of the chain of what it wraps.
-    let tls = causes(error).find_map(|cause| {
-        let inner = cause
-            .downcast_ref::<io::Error>()
-            .and_then(|io| io.get_ref())
-            .and_then(|inner| inner.downcast_ref());
-        cause.downcast_ref().or(inner)
-    })?;
+    let tls = causes(error).find_map(|cause| cause.downcast_ref())?;
     Some(match tls {
         rustls::Error::InvalidCertificate(certificate) => match certificate {
             CertificateError::UnknownIssuer => "no trusted authority signed the certificate",
@@ -122,5 +115,9 @@ fn io_kind(error: &reqwest::Error) -> Option<io::ErrorKind> {
 }
 
 fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
-    std::iter::successors(error.source(), |&cause| cause.source())
+    std::iter::successors(error.source(), |&cause| {
+        // What an `io::Error` wraps is not its source, only that one's source is.
+        let wrapped = cause.downcast_ref().and_then(io::Error::get_ref);
+        wrapped.map_or_else(|| cause.source(), |wrapped| Some(wrapped))
+    })
 }
