@@ -1,10 +1,24 @@
-//! Placeholder of the crate's map.
+//! The token broker: one owner of the WeChat access tokens of several apps.
+//!
+//! Data goes one way, in two flows that meet only in [`snapshot`]:
+//!
+//! * **A request** → `http` → [`broker`] → [`snapshot`]. Nothing on this way can reach the store or
+//!   WeChat; an answer costs a look-up in memory.
+//! * **A refresh**: [`scheduler`] decides when, [`refresher`] takes one step (lease → fetch → commit)
+//!   against the [`ports`], and publishes to [`snapshot`]. [`follower`] brings in what other replicas did.
+//!
+//! What the steps may do is decided in [`domain`], pure: `domain::protocol` is what the store does to a
+//! record, `domain::replica` what one replica makes of what it knows. [`adapters`] fulfil the ports with
+//! Redis, a file, and WeChat's API; they meet the core only in `app`.
 
+pub mod adapters;
 pub mod broker;
 pub mod domain;
+pub mod fingerprint;
 pub mod follower;
 pub mod metrics;
 pub mod ports;
 pub mod refresher;
 pub mod scheduler;
 pub mod snapshot;
+pub mod telemetry;

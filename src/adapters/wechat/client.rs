@@ -1,0 +1,137 @@
+//! The calls themselves: what is sent, and how a reply is read within bounds of size and time.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use async_trait::async_trait;
+use reqwest::{Client, RequestBuilder};
+use serde::Serialize;
+use url::Url;
+
+use super::classify::{classify_check, classify_fetch};
+use super::failure::Failure;
+use super::setup::{Clients, SetupError, UpstreamSettings};
+use crate::domain::app_id::AppId;
+use crate::domain::credential::{Credential, Kind, Mode};
+use crate::domain::secret::Secret;
+use crate::ports::{Checked, Fetched, Upstream};
+
+/// The most of a body that is read. A token's reply has some 200 bytes.
+const MAX_BODY: usize = 64 * 1024;
+
+/// WeChat's API, asked with the AppSecrets of the configured apps.
+pub struct WeChat {
+    clients: Clients,
+    token: Url,
+    stable_token: Url,
+    domain_ips: Url,
+    secrets: HashMap<AppId, Secret>,
+}
+
+impl WeChat {
+    /// Makes the clients. No connection is opened yet.
+    ///
+    /// # Errors
+    /// Names the setting that cannot be used.
+    pub fn new(
+        settings: &UpstreamSettings,
+        secrets: HashMap<AppId, Secret>,
+    ) -> Result<Self, SetupError> {
+        Ok(Self {
+            token: settings.address("/cgi-bin/token")?,
+            stable_token: settings.address("/cgi-bin/stable_token")?,
+            domain_ips: settings.address("/cgi-bin/get_api_domain_ip")?,
+            clients: settings.clients()?,
+            secrets,
+        })
+    }
+
+    /// One fetch of an access token, ready to be sent.
+    fn access_token(&self, of: &Credential, secret: &Secret, force: bool) -> RequestBuilder {
+        let client: &Client = &self.clients.fetching;
+        match of.mode {
+            Mode::Token => client.get(self.token.clone()).query(&[
+                ("grant_type", "client_credential"),
+                ("appid", of.app.as_str()),
+                ("secret", secret.expose()),
+            ]),
+            Mode::Stable => client.post(self.stable_token.clone()).json(&StableToken {
+                grant_type: "client_credential",
+                appid: of.app.as_str(),
+                secret: secret.expose(),
+                force_refresh: force,
+            }),
+        }
+    }
+}
+
+#[async_trait]
+impl Upstream for WeChat {
+    async fn fetch(&self, credential: &Credential, force: bool) -> Fetched {
+        let Some(secret) = self.secrets.get(&credential.app) else {
+            return Fetched::NotSent("no AppSecret is configured for this app".to_owned());
+        };
+        let request = match credential.kind {
+            Kind::AccessToken => self.access_token(credential, secret, force),
+        };
+        match exchange(request).await {
+            Ok((status, body)) => classify_fetch(status, &body, secret),
+            Err(failure) if failure.maybe_sent => Fetched::Ambiguous(failure.reason),
+            Err(failure) => Fetched::NotSent(failure.reason),
+        }
+    }
+
+    async fn check(&self, _credential: &Credential, token: &Secret) -> Checked {
+        let client = &self.clients.checking;
+        let request = client
+            .get(self.domain_ips.clone())
+            .query(&[("access_token", token.expose())]);
+        match exchange(request).await {
+            Ok((status, body)) => classify_check(status, &body, token),
+            Err(failure) => Checked::Away(failure.reason),
+        }
+    }
+}
+
+/// Where it asks and for whom; never with what.
+impl fmt::Debug for WeChat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeChat")
+            .field("host", &self.token.host_str())
+            .field("apps", &self.secrets.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The body of a `stable_token` call, in the order of WeChat's documentation.
+#[derive(Serialize)]
+struct StableToken<'a> {
+    grant_type: &'a str,
+    appid: &'a str,
+    secret: &'a str,
+    force_refresh: bool,
+}
+
+/// Sends one request and reads its reply: the status, and the body where the status is 200. The client's
+/// time-out runs on while the body is read.
+async fn exchange(request: RequestBuilder) -> Result<(u16, Vec<u8>), Failure> {
+    let mut response = request
+        .send()
+        .await
+        .map_err(|error| Failure::before_reply(&error))?;
+    let status = response.status().as_u16();
+    let mut body = Vec::new();
+    // Nothing is made of another status, whatever its body says.
+    while status == 200
+        && let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| Failure::amid_reply(&error))?
+    {
+        if body.len() + chunk.len() > MAX_BODY {
+            return Err(Failure::unclear("the reply is longer than 64 KiB"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok((status, body))
+}

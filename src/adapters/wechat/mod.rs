@@ -1,0 +1,23 @@
+//! WeChat's API over HTTP, as the core's [`Upstream`](crate::ports::Upstream).
+//!
+//! | file | question it answers |
+//! |---|---|
+//! | `setup` | what must be configured, and how are the two HTTP clients made? |
+//! | `client` | what is sent, and how is a reply read within bounds? |
+//! | `failure` | no whole reply: did the request leave this machine, and what may be said about it? |
+//! | `object` | is a body one JSON object without surprises? |
+//! | `classify` | what does a reply mean? (pure) |
+//! | `errmsg` | what of WeChat's message may be logged? (pure) |
+//!
+//! Nothing that leaves this module holds a URL, an AppSecret or a token: reasons are sentences of our
+//! own, and WeChat's messages are cleaned.
+
+mod classify;
+mod client;
+mod errmsg;
+mod failure;
+mod object;
+mod setup;
+
+pub use client::WeChat;
+pub use setup::{SetupError, UpstreamSettings};
