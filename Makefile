@@ -1,0 +1,43 @@
+# Every way to build, run and check the broker. `make help` lists the targets.
+
+CARGO ?= cargo
+CONFIG ?=
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## Start a simulated WeChat and the broker, ready for curl; CONFIG=my.toml runs the broker alone
+ifeq ($(CONFIG),)
+	@$(CARGO) build --quiet --workspace --bins
+	@deploy/demo/run.sh
+else
+	@$(CARGO) run --quiet --bin token-broker -- serve --config '$(CONFIG)'
+endif
+
+.PHONY: build
+build: ## Build the release binaries
+	$(CARGO) build --release --workspace --bins
+
+.PHONY: test
+test: tools format lint ## Check everything: format, lints, all tests; installs Redis where it is missing
+	$(CARGO) test --workspace --no-fail-fast
+
+.PHONY: tools
+tools: ## Install what the tests need beside Rust
+	@tests/install-tools.sh
+
+.PHONY: format
+format: ## Check the formatting
+	$(CARGO) fmt --all --check
+
+.PHONY: lint
+lint: ## Check the lints, warnings denied
+	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+
+.PHONY: doc
+doc: ## Build the crate's documentation, warnings denied
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --workspace --document-private-items

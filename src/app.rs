@@ -1,0 +1,296 @@
+//! The composition root: configuration → a broker that runs. Adapters meet the core only here.
+
+use std::collections::HashMap;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+use url::Url;
+
+use crate::adapters::chance::SystemChance;
+use crate::adapters::clock::SystemClock;
+use crate::adapters::embedded::{EmbeddedStore, OpenError};
+use crate::adapters::redis::{RedisSettings, RedisSignals, RedisStore, ServerClock, SettingsError};
+use crate::adapters::wechat::{SetupError, UpstreamSettings, WeChat};
+use crate::broker::Broker;
+use crate::config::{Backend, Config};
+use crate::domain::credential::Credential;
+use crate::domain::replica::Replica;
+use crate::fingerprint::{origin_of, secret_fingerprint};
+use crate::follower::Follower;
+use crate::http;
+use crate::metrics::{MeteredStore, MeteredUpstream, Metrics};
+use crate::ports::{Chance, Clock, Signal, Store, Subject, Upstream};
+use crate::refresher::Refresher;
+use crate::scheduler::Scheduler;
+use crate::snapshot::{Reader, snapshot};
+
+/// How long a loop that panicked waits before it is started again.
+const AFTER_PANIC: Duration = Duration::from_secs(1);
+
+/// How many signals of the store may wait to be followed.
+const SIGNALS: usize = 4096;
+
+/// Why the broker did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A listener's address cannot be used.
+    #[error("{key} = {address} cannot be listened on: {source}")]
+    Listen {
+        /// The key of the configuration.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The embedded store's file cannot be used.
+    #[error(transparent)]
+    Embedded(#[from] OpenError),
+    /// The settings for Redis cannot be used.
+    #[error("store.url: {0}")]
+    Redis(#[from] SettingsError),
+    /// The settings for WeChat cannot be used.
+    #[error(transparent)]
+    Upstream(#[from] SetupError),
+    /// `upstream.base_url` is not a URL.
+    #[error("upstream.base_url is not a URL: {0}")]
+    BaseUrl(#[from] url::ParseError),
+    /// The metrics could not be declared: a bug.
+    #[error("the metrics cannot be declared: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// A server did not start.
+    #[error("the HTTP server did not start: {0}")]
+    Server(#[from] std::io::Error),
+}
+
+/// A broker, built and listening, not yet running.
+pub struct Application {
+    api: (TcpListener, SocketAddr),
+    ops: (TcpListener, SocketAddr),
+    config: Config,
+    core: Core,
+}
+
+/// The two flows and what they share.
+struct Core {
+    broker: Broker,
+    reader: Reader,
+    refresher: Arc<Refresher>,
+    scheduler: Scheduler,
+    follower: Follower,
+    signals: Option<(RedisSignals, mpsc::Sender<Signal>)>,
+    metrics: Arc<Metrics>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Application {
+    /// Builds everything and binds both listeners. Nothing is asked of Redis or WeChat yet.
+    ///
+    /// # Errors
+    /// Says which part cannot be built, and which key of the configuration it comes from.
+    pub fn build(config: Config) -> Result<Self, StartError> {
+        let core = Core::build(&config)?;
+        let api = bind("server.listen", config.server.listen)?;
+        let ops = bind("server.ops_listen", config.server.ops_listen)?;
+        Ok(Self { api, ops, config, core })
+    }
+
+    /// Where the API listens.
+    #[must_use]
+    pub const fn api_address(&self) -> SocketAddr {
+        self.api.1
+    }
+
+    /// Where metrics, probes and the status page are.
+    #[must_use]
+    pub const fn ops_address(&self) -> SocketAddr {
+        self.ops.1
+    }
+
+    /// What requests are answered from, for tests that look inside.
+    #[must_use]
+    pub fn broker(&self) -> Broker {
+        self.core.broker.clone()
+    }
+
+    /// Runs until `stop` resolves, then: not ready, requests drain, refreshes under way are finished.
+    ///
+    /// # Errors
+    /// A server that cannot start.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), StartError> {
+        let Self { api, ops, config, core } = self;
+        let (api_address, ops_address) = (api.1, ops.1);
+        let stopping = CancellationToken::new();
+        let servers = http::Servers::start(
+            &config,
+            api.0,
+            ops.0,
+            core.broker,
+            core.reader,
+            Arc::clone(&core.metrics),
+            core.clock,
+            stopping.clone(),
+        )?;
+        let loops = CancellationToken::new();
+        let tasks = start_loops(core.scheduler, core.follower, core.signals, &core.refresher, &loops);
+        info!(listen = %api_address, ops_listen = %ops_address, apps = config.apps.len(), "started");
+
+        stop.await;
+        info!("stopping: not ready any more; requests under way are finished");
+        stopping.cancel();
+        tokio::time::sleep(config.server.lame_duck).await;
+        servers.stop_api().await;
+        loops.cancel();
+        for task in tasks {
+            if tokio::time::timeout(config.server.drain, task).await.is_err() {
+                warn!("a refresh did not end in time; another replica repairs what it left");
+            }
+        }
+        servers.stop_ops().await;
+        info!("stopped");
+        Ok(())
+    }
+}
+
+fn bind(key: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { key, address, source };
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+impl Core {
+    fn build(config: &Config) -> Result<Self, StartError> {
+        let base_url = Url::parse(&config.upstream.base_url)?;
+        let origin = origin_of(&base_url);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let chance: Arc<dyn Chance> = Arc::new(SystemChance);
+        let apps: Vec<_> = config.apps.iter().map(|app| app.appid.clone()).collect();
+        let metrics = Arc::new(Metrics::new(&apps)?);
+
+        let (store, signals): (Arc<dyn Store>, Option<RedisSignals>) = match &config.store.backend {
+            Backend::Embedded { path } => {
+                let store = EmbeddedStore::open(path, origin)?;
+                (Arc::new(MeteredStore::new(store, Arc::clone(&metrics))), None)
+            }
+            Backend::Redis { url, connect_timeout, reply_timeout, pool_size } => {
+                let settings = RedisSettings {
+                    url: url.expose().clone(),
+                    namespace: config.store.namespace.clone(),
+                    connect_timeout: *connect_timeout,
+                    reply_timeout: *reply_timeout,
+                    pool_size: *pool_size,
+                    origin,
+                    clock: ServerClock::default(),
+                };
+                let store = RedisStore::new(&settings)?;
+                let signals = store.signals();
+                (Arc::new(MeteredStore::new(store, Arc::clone(&metrics))), Some(signals))
+            }
+        };
+        let upstream = WeChat::new(
+            &UpstreamSettings {
+                base_url,
+                timeout: config.upstream.timeout,
+                proxy: None,
+                ca_file: config.upstream.ca_file.clone(),
+            },
+            config.apps.iter().map(|app| (app.appid.clone(), app.secret.clone())).collect(),
+        )?;
+        let upstream: Arc<dyn Upstream> = Arc::new(MeteredUpstream::new(upstream, Arc::clone(&metrics)));
+
+        let shared = store.is_shared();
+        let replica = |app: &crate::config::AppConfig| {
+            let rules = app.rules(&config.refresh, &config.upstream);
+            let credential = Credential::access_token(app.appid.clone(), app.mode);
+            let replica = Replica::new(rules.clone(), shared, chance.unit());
+            (Subject { credential, rules }, replica)
+        };
+        let replicas = config.apps.iter().map(replica).collect();
+        let (publisher, reader, changes) = snapshot(replicas, Arc::clone(&clock));
+        let secrets: HashMap<_, _> = config
+            .apps
+            .iter()
+            .map(|app| (app.appid.clone(), secret_fingerprint(&app.appid, &app.secret)))
+            .collect();
+        let refresher = Arc::new(Refresher {
+            store,
+            upstream,
+            clock: Arc::clone(&clock),
+            chance,
+            publisher,
+            metrics: Arc::clone(&metrics),
+            recheck: Arc::new(Notify::new()),
+            secrets,
+        });
+        let (scheduler, desk) = Scheduler::new(Arc::clone(&refresher), changes);
+        let broker = Broker::new(reader.clone(), desk, Arc::clone(&clock), config.server.cold_wait);
+        let channel = mpsc::channel(SIGNALS);
+        let to_follower = channel.0.clone();
+        let follower = Follower::new(Arc::clone(&refresher), channel, config.refresh.reconcile);
+        let signals = signals.map(|signals| (signals, to_follower));
+        Ok(Self { broker, reader, refresher, scheduler, follower, signals, metrics, clock })
+    }
+}
+
+/// Starts the loops of the write flow. One that panics is told loudly and started again.
+fn start_loops(
+    scheduler: Scheduler,
+    follower: Follower,
+    signals: Option<(RedisSignals, mpsc::Sender<Signal>)>,
+    refresher: &Arc<Refresher>,
+    stop: &CancellationToken,
+) -> Vec<JoinHandle<()>> {
+    let mut tasks = vec![
+        supervise("follower", follower, Arc::clone(refresher), stop.clone()),
+        supervise("scheduler", scheduler, Arc::clone(refresher), stop.clone()),
+    ];
+    if let Some((signals, to)) = signals {
+        let stop = stop.clone();
+        tasks.push(tokio::spawn(async move { signals.run(to, stop).await }));
+    }
+    tasks
+}
+
+/// A loop that runs until told to stop.
+trait Loop: Send + 'static {
+    fn run(&mut self, stop: &CancellationToken) -> impl Future<Output = ()> + Send;
+}
+
+impl Loop for Follower {
+    fn run(&mut self, stop: &CancellationToken) -> impl Future<Output = ()> + Send {
+        Self::run(self, stop)
+    }
+}
+
+impl Loop for Scheduler {
+    fn run(&mut self, stop: &CancellationToken) -> impl Future<Output = ()> + Send {
+        Self::run(self, stop)
+    }
+}
+
+fn supervise<L: Loop>(
+    name: &'static str,
+    mut task: L,
+    refresher: Arc<Refresher>,
+    stop: CancellationToken,
+) -> JoinHandle<()> {
+    use futures_util::FutureExt;
+    tokio::spawn(async move {
+        loop {
+            let run = std::panic::AssertUnwindSafe(task.run(&stop)).catch_unwind().await;
+            if run.is_ok() || stop.is_cancelled() {
+                return;
+            }
+            refresher.metrics.panicked(name);
+            error!(task = name, "a loop panicked and is started again; this is a bug of the broker, please report it");
+            tokio::time::sleep(AFTER_PANIC).await;
+        }
+    })
+}

@@ -1,0 +1,151 @@
+//! A configuration for tests: WeChat's proportions with lives of seconds, and one place to change them.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// The caller's key of all tests, made of zeros so that nobody takes it for a real one.
+pub(crate) const KEY: &str = "tbk_tests_0000000000000000000000000000000000000000000000000000000000000000";
+
+/// What a broker under test is configured with; written out as the TOML that people write.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) listen: String,
+    pub(crate) ops_listen: String,
+    pub(crate) store: StoreUnderTest,
+    pub(crate) upstream: String,
+    pub(crate) apps: Vec<AppUnderTest>,
+    pub(crate) refresh: Vec<(&'static str, String)>,
+    pub(crate) server: Vec<(&'static str, String)>,
+    pub(crate) timeout: Duration,
+    pub(crate) callers: String,
+    pub(crate) log_level: String,
+}
+
+/// Where the broker keeps its records.
+#[derive(Clone, Debug)]
+pub(crate) enum StoreUnderTest {
+    /// `redis://…` and a namespace.
+    Redis { url: String, namespace: String },
+    /// A file.
+    Embedded { path: std::path::PathBuf },
+}
+
+/// One app of the configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct AppUnderTest {
+    pub(crate) appid: String,
+    pub(crate) secret: String,
+    pub(crate) mode: &'static str,
+    pub(crate) daily_limit: u32,
+}
+
+impl AppUnderTest {
+    pub(crate) fn new(appid: &str) -> Self {
+        Self {
+            appid: appid.to_owned(),
+            secret: format!("secret-of-{appid}"),
+            mode: "token",
+            daily_limit: 2000,
+        }
+    }
+
+    pub(crate) fn stable(appid: &str) -> Self {
+        Self { mode: "stable", ..Self::new(appid) }
+    }
+}
+
+/// How long a simulated token lives in tests.
+pub(crate) const LIFE: Duration = Duration::from_secs(8);
+/// How long the one before is still accepted.
+pub(crate) const OVERLAP: Duration = Duration::from_secs(3);
+
+impl Settings {
+    /// Lives of 8 s with an overlap of 3 s; everything else in proportion.
+    pub(crate) fn new(upstream: &str, store: StoreUnderTest) -> Self {
+        let refresh = [
+            ("lease", "1s"),
+            ("reconcile", "300ms"),
+            ("watch", "500ms"),
+            ("close_watch", "150ms"),
+            ("overlap", "3s"),
+            ("caller_cache", "100ms"),
+            ("min_spacing", "3100ms"),
+            ("backoff_min", "50ms"),
+            ("backoff_max", "400ms"),
+        ];
+        Self {
+            listen: "127.0.0.1:0".to_owned(),
+            ops_listen: "127.0.0.1:0".to_owned(),
+            store,
+            upstream: upstream.to_owned(),
+            apps: vec![AppUnderTest::new("wx0000000000000001")],
+            refresh: refresh.map(|(key, value)| (key, value.to_owned())).to_vec(),
+            server: vec![("workers", "1".to_owned())],
+            timeout: Duration::from_millis(400),
+            callers: format!(
+                "[[callers]]\nid = \"tests\"\nkeys = [\"{}\"]\n\
+                 allow = [{{ appids = [\"*\"], verbs = [\"read\", \"call\", \"refresh\", \"admin\"] }}]\n",
+                token_broker::key::hash_of(KEY)
+            ),
+            log_level: "info".to_owned(),
+        }
+    }
+
+    /// Sets one key of `[refresh]`.
+    pub(crate) fn refresh(mut self, key: &'static str, value: &str) -> Self {
+        self.refresh.retain(|(other, _)| *other != key);
+        self.refresh.push((key, value.to_owned()));
+        self
+    }
+
+    /// Sets one key of `[server]`, a duration as it is written.
+    pub(crate) fn server(mut self, key: &'static str, value: &str) -> Self {
+        self.server.retain(|(other, _)| *other != key);
+        self.server.push((key, value.to_owned()));
+        self
+    }
+
+    /// Replaces the apps.
+    pub(crate) fn apps(mut self, apps: Vec<AppUnderTest>) -> Self {
+        self.apps = apps;
+        self
+    }
+
+    /// The file as people write it.
+    pub(crate) fn to_toml(&self) -> String {
+        let mut toml = String::new();
+        let _ = writeln!(toml, "[server]\nlisten = {:?}\nops_listen = {:?}", self.listen, self.ops_listen);
+        for (key, value) in &self.server {
+            let quoted = value.parse::<i64>().is_err();
+            let _ = if quoted { writeln!(toml, "{key} = {value:?}") } else { writeln!(toml, "{key} = {value}") };
+        }
+        match &self.store {
+            StoreUnderTest::Redis { url, namespace } => {
+                let _ = writeln!(
+                    toml,
+                    "[store]\nkind = \"redis\"\nurl = {url:?}\nnamespace = {namespace:?}\n\
+                     connect_timeout = \"200ms\"\nreply_timeout = \"200ms\""
+                );
+            }
+            StoreUnderTest::Embedded { path } => {
+                let _ = writeln!(toml, "[store]\nkind = \"embedded\"\npath = {:?}", path.display().to_string());
+            }
+        }
+        let timeout = self.timeout.as_millis();
+        let _ = writeln!(toml, "[upstream]\nbase_url = {:?}\ntimeout = \"{timeout}ms\"", self.upstream);
+        let _ = writeln!(toml, "[refresh]");
+        for (key, value) in &self.refresh {
+            let quoted = value.parse::<f64>().is_err();
+            let _ = if quoted { writeln!(toml, "{key} = {value:?}") } else { writeln!(toml, "{key} = {value}") };
+        }
+        let _ = writeln!(toml, "[log]\nlevel = {:?}\nformat = \"json\"", self.log_level);
+        for app in &self.apps {
+            let _ = writeln!(
+                toml,
+                "[[apps]]\nappid = {:?}\nsecret = {:?}\nmode = {:?}\ndaily_limit = {}",
+                app.appid, app.secret, app.mode, app.daily_limit
+            );
+        }
+        toml + &self.callers
+    }
+}
