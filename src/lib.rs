@@ -1,4 +1,6 @@
 //! Placeholder of the crate's map.
 
+pub mod config;
 pub mod domain;
+pub mod key;
 pub mod ports;
