@@ -13,9 +13,11 @@
 
 pub mod adapters;
 pub mod broker;
+pub mod config;
 pub mod domain;
 pub mod fingerprint;
 pub mod follower;
+pub mod key;
 pub mod metrics;
 pub mod ports;
 pub mod refresher;
