@@ -24,6 +24,25 @@ async fn the_configured_proxy_is_asked() {
     assert!(request.contains("proxy-authorization: Basic dXNlcjpwYXNz\r\n"));
 }
 
+#[tokio::test]
+async fn a_proxy_that_makes_no_tunnel_was_sent_nothing_but_the_host() {
+    for status in [403, 407, 502] {
+        let reply = format!("HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n");
+        let proxy = WireServer::answering(reply).await;
+        let mut settings = settings("https://upstream.invalid");
+        settings.proxy = Some(Secret::new(format!("http://{}", proxy.address)));
+
+        let fetched = client(&settings)
+            .fetch(&credential(Mode::Token), false)
+            .await;
+
+        assert!(matches!(fetched, Fetched::NotSent(_)), "{fetched:?}");
+        let requests = proxy.requests();
+        assert_eq!(requests.len(), 1);
+        assert!(requests[0].starts_with("CONNECT upstream.invalid:443 HTTP/1.1\r\n"));
+    }
+}
+
 /// The variables are read once a process, so the test proper runs in one of its own.
 #[tokio::test]
 async fn a_proxy_from_the_environment_is_ignored() {
