@@ -18,8 +18,10 @@ mod status;
 mod target;
 mod token;
 
-pub use args::{Args, Command};
+pub use args::{Args, Command, Key, Token};
+pub use client::ClientError;
 pub use environment::Environment;
 pub use failure::{Failure, USAGE};
 pub use output::{complain, refuse};
 pub use run::run;
+pub use target::{KeyFile, Target};

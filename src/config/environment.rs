@@ -71,7 +71,8 @@ impl Variables {
             }
         };
         let is_file = name.ends_with("__SECRET_FILE")
-            || [URL, ENCRYPTION_KEYS].contains(&key.as_str()) && name.ends_with("_FILE");
+            || [URL, ENCRYPTION_KEYS].contains(&key.as_str())
+                && name.to_ascii_uppercase().ends_with("_FILE");
         let value = if is_file {
             match read_secret_file(Path::new(&value)) {
                 Ok(value) => value,
