@@ -13,6 +13,7 @@
 
 pub mod adapters;
 pub mod broker;
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod fingerprint;

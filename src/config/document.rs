@@ -24,16 +24,18 @@ pub(super) struct SyntaxError {
     pub(super) reason: String,
 }
 
-struct Reader<'a> {
-    text: &'a str,
+struct Reader {
+    /// Where each line starts: a file of many apps has too many keys to count from its start for each.
+    starts: Vec<usize>,
     lines: HashMap<String, usize>,
 }
 
 impl Document {
     pub(super) fn parse(text: &str) -> Result<Self, SyntaxError> {
         let table = DeTable::parse(text).map_err(|error| SyntaxError::of(text, &error))?;
+        let newlines = text.match_indices('\n').map(|(at, _)| at + 1);
         let mut reader = Reader {
-            text,
+            starts: std::iter::once(0).chain(newlines).collect(),
             lines: HashMap::new(),
         };
         let tree = reader.table("", table.get_ref());
@@ -43,12 +45,22 @@ impl Document {
         })
     }
 
+    /// Takes out what stands under quoted keys of the outermost table, such as `"server.listen"`: they
+    /// are no keys of ours, and the `config` crate would take them for paths.
+    pub(super) fn take_quoted(&mut self) -> Map<String, Value> {
+        let is_word = |key: &str| key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let tree = std::mem::take(&mut self.tree);
+        let (words, quoted) = tree.into_iter().partition(|(key, _)| is_word(key));
+        self.tree = words;
+        quoted
+    }
+
     pub(super) fn lines(&self) -> &HashMap<String, usize> {
         &self.lines
     }
 }
 
-impl Reader<'_> {
+impl Reader {
     fn table(&mut self, path: &str, table: &DeTable<'_>) -> Map<String, Value> {
         let mut tree = Map::new();
         for (key, value) in table {
@@ -90,7 +102,7 @@ impl Reader<'_> {
     }
 
     fn note(&mut self, path: &str, span: Range<usize>) {
-        let (line, _) = position(self.text, span.start);
+        let line = self.starts.partition_point(|start| *start <= span.start);
         self.lines.insert(path.to_owned(), line);
     }
 }

@@ -4,7 +4,7 @@
 //! list, so an app's secret is matched by appid and put in place here. A variable that means nothing is
 //! an error: a misspelt name would otherwise leave a default standing in silence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use config::{Config, Map, Value, ValueKind};
@@ -34,9 +34,7 @@ pub(super) fn overlay(
 ) -> Map<String, Value> {
     let variables = Variables::sort(environment, report);
     let mut tree = variables.overlay_scalars(document, report);
-    for (appid, (name, secret)) in variables.app_secrets {
-        put_secret(&mut tree, &appid, name, secret, report);
-    }
+    put_secrets(&mut tree, variables.app_secrets, report);
     tree
 }
 
@@ -73,7 +71,8 @@ impl Variables {
             }
         };
         let is_file = name.ends_with("__SECRET_FILE")
-            || [URL, ENCRYPTION_KEYS].contains(&key.as_str()) && name.ends_with("_FILE");
+            || [URL, ENCRYPTION_KEYS].contains(&key.as_str())
+                && name.to_ascii_uppercase().ends_with("_FILE");
         let value = if is_file {
             match read_secret_file(Path::new(&value)) {
                 Ok(value) => value,
@@ -94,7 +93,7 @@ impl Variables {
         }
     }
 
-    fn overlay_scalars(&self, document: Document, report: &mut Report) -> Map<String, Value> {
+    fn overlay_scalars(&self, mut document: Document, report: &mut Report) -> Map<String, Value> {
         let mut source = Map::new();
         let mut lists = Vec::new();
         for (path, (name, value)) in &self.scalars {
@@ -110,6 +109,7 @@ impl Variables {
         let environment = config::Environment::with_prefix("TOKEN_BROKER")
             .separator("__")
             .source(Some(source));
+        let unknown = document.take_quoted();
         let mut builder = Config::builder()
             .add_source(document)
             .add_source(environment);
@@ -120,7 +120,10 @@ impl Variables {
             }
         }
         match builder.build().map(|merged| merged.cache.kind) {
-            Ok(ValueKind::Table(tree)) => tree,
+            Ok(ValueKind::Table(mut tree)) => {
+                tree.extend(unknown);
+                tree
+            }
             _ => refuse_overlay(report),
         }
     }
@@ -148,44 +151,71 @@ fn scalar_path(rest: &str) -> Option<String> {
     }
 }
 
-/// Puts an app's secret in its place, in whatever way the file gives it.
-fn put_secret(
+/// Puts the apps' secrets in their places, in whatever way the file gives them.
+fn put_secrets(
     tree: &mut Map<String, Value>,
-    appid: &str,
-    name: String,
-    secret: String,
+    secrets: BTreeMap<String, (String, String)>,
     report: &mut Report,
 ) {
-    let Some(ValueKind::Array(apps)) = tree.get_mut("apps").map(|apps| &mut apps.kind) else {
-        return refuse_unknown(&name, report);
+    let mut none = Vec::new();
+    let apps = match tree.get_mut("apps").map(|apps| &mut apps.kind) {
+        Some(ValueKind::Array(apps)) => apps,
+        _ => &mut none,
     };
-    let mut exact = Vec::new();
-    let mut alike = Vec::new();
-    for (index, app) in apps.iter().enumerate() {
-        let ValueKind::Table(app) = &app.kind else {
-            continue;
+    let places = Places::of(apps);
+    for (appid, (name, secret)) in secrets {
+        let index = match places.find(&appid) {
+            [] => {
+                refuse_unknown(&name, report);
+                continue;
+            }
+            [index] => *index,
+            _ => {
+                let message = "means several apps; spell the appid exactly as the file does";
+                report.refuse_variable(&name, message);
+                continue;
+            }
         };
-        let Some(ValueKind::String(known)) = app.get("appid").map(|appid| &appid.kind) else {
-            continue;
-        };
-        if known == appid {
-            exact.push(index);
-        } else if as_variable(known) == as_variable(appid) {
-            alike.push(index);
+        if let Some(ValueKind::Table(app)) = apps.get_mut(index).map(|app| &mut app.kind) {
+            app.remove("secret_file");
+            app.insert("secret".to_owned(), Value::new(Some(&name), secret));
+            report.comes_from(format!("apps[{index}].secret"), name);
         }
     }
-    let found = match (exact.as_slice(), alike.as_slice()) {
-        ([index, ..], _) | ([], [index]) => *index,
-        ([], []) => return refuse_unknown(&name, report),
-        _ => {
-            let message = "means several apps; spell the appid exactly as the file does";
-            return report.refuse_variable(&name, message);
+}
+
+/// Which apps of the list an appid means.
+#[derive(Default)]
+struct Places {
+    exact: HashMap<String, Vec<usize>>,
+    alike: HashMap<String, Vec<usize>>,
+}
+
+impl Places {
+    fn of(apps: &[Value]) -> Self {
+        let mut places = Self::default();
+        for (index, app) in apps.iter().enumerate() {
+            if let ValueKind::Table(app) = &app.kind
+                && let Some(ValueKind::String(appid)) = app.get("appid").map(|appid| &appid.kind)
+            {
+                places
+                    .exact
+                    .entry(appid.clone())
+                    .or_insert_with(|| vec![index]);
+                places
+                    .alike
+                    .entry(as_variable(appid))
+                    .or_default()
+                    .push(index);
+            }
         }
-    };
-    if let Some(ValueKind::Table(app)) = apps.get_mut(found).map(|app| &mut app.kind) {
-        app.remove("secret_file");
-        app.insert("secret".to_owned(), Value::new(Some(&name), secret));
-        report.comes_from(format!("apps[{found}].secret"), name);
+        places
+    }
+
+    fn find(&self, appid: &str) -> &[usize] {
+        let exact = self.exact.get(appid);
+        let found = exact.or_else(|| self.alike.get(&as_variable(appid)));
+        found.map_or(&[], Vec::as_slice)
     }
 }
 

@@ -5,6 +5,7 @@ use tracing::Level;
 
 use super::section::Section;
 use super::setting::{Setting, text};
+use crate::telemetry::LogFormat;
 
 /// `[log]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,17 +17,6 @@ pub struct LogConfig {
     /// `access_sample`, a count: one in so many successful requests gets a line; 0 = none. Failed ones
     /// always get theirs. Default 0.
     pub access_sample: u32,
-}
-
-/// How a line is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// As text on a terminal, as JSON elsewhere.
-    Auto,
-    /// For people.
-    Text,
-    /// For machines.
-    Json,
 }
 
 impl LogConfig {

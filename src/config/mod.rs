@@ -1,8 +1,8 @@
 //! The configuration: one TOML file overlaid by the environment, checked whole before anything starts.
 //!
-//! `load` reads in one direction: the file ([`document`]) and the variables ([`environment`]) are merged
-//! into one tree; each section reads its keys from it ([`section`], [`setting`]); whatever is wrong is
-//! collected in a [`report`], so that all of it is told at once. Nothing here ever prints a value: an
+//! `load` reads in one direction: the file (`document`) and the variables (`environment`) are merged
+//! into one tree; each section reads its keys from it (`section`, `setting`); whatever is wrong is
+//! collected in a `report`, so that all of it is told at once. Nothing here ever prints a value: an
 //! error names its key and its line.
 
 mod apps;
@@ -25,9 +25,9 @@ mod upstream;
 pub use apps::AppConfig;
 pub use callers::CallerConfig;
 pub use load::DEFAULT_FILE;
-pub use log::{LogConfig, LogFormat};
+pub use log::LogConfig;
 pub use refresh::RefreshConfig;
-pub use report::{ConfigError, ConfigErrors};
+pub use report::{ConfigError, ConfigErrors, Origin};
 pub use server::ServerConfig;
 pub use store::{Backend, RedisUrl, StoreConfig};
 pub use upstream::UpstreamConfig;

@@ -19,6 +19,9 @@ pub struct ServerConfig {
     pub workers: usize,
     /// `drain`, duration: how long requests may go on at shutdown. Default `25s`.
     pub drain: Duration,
+    /// `lame_duck`, duration: how long a stopping broker says that it is not ready and still answers, so
+    /// that balancers look away first. Default `0s`; a chart sets it, or a `preStop` hook waits instead.
+    pub lame_duck: Duration,
     /// `max_body`, bytes of a request's body. Default 65536.
     pub max_body: usize,
 }
@@ -31,6 +34,7 @@ impl ServerConfig {
             ops_listen: section.get("ops_listen", loopback(9090)),
             workers: section.within("workers", 0, 0..=1024) as usize,
             drain: section.within("drain", seconds(25), seconds(0)..=seconds(3600)),
+            lame_duck: section.within("lame_duck", seconds(0), seconds(0)..=seconds(300)),
             max_body: section.within("max_body", 64 << 10, 1024..=64 << 20) as usize,
         };
         if server.listen == server.ops_listen && server.listen.port() != 0 {

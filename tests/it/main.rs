@@ -1,4 +1,5 @@
 //! One integration binary.
 
+mod cli;
 mod config;
 mod upstream;

@@ -150,6 +150,20 @@ fn secrets_come_from_files_too() {
 }
 
 #[test]
+fn the_part_behind_the_prefix_is_read_in_either_case() {
+    let files = Files::new();
+    let url = files.write("url", "redis://h:1\n").display().to_string();
+    let environment = [
+        ("TOKEN_BROKER__Store__Kind", "redis"),
+        ("TOKEN_BROKER__store__url_file", url.as_str()),
+    ];
+    let Backend::Redis { url, .. } = loaded(SMALL, &environment).store.backend else {
+        panic!("another store")
+    };
+    assert_eq!(url.expose(), "redis://h:1");
+}
+
+#[test]
 fn a_secret_and_its_file_are_not_both_set() {
     for name in [
         "TOKEN_BROKER__APPS__WX0000000000000001__SECRET",

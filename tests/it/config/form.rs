@@ -189,6 +189,16 @@ fn sections_of_a_wrong_shape_and_unknown_sections_are_told() {
 }
 
 #[test]
+fn a_quoted_key_is_no_path() {
+    let text = "\"server.listen\" = '127.0.0.1:1'\n\"apps[0].secret\" = 'x'\n";
+    let expected = [
+        "1: server.listen: is no known key; did you mean server?",
+        "2: apps[0].secret: is no known key; did you mean apps?",
+    ];
+    assert_eq!(errors(text), expected);
+}
+
+#[test]
 fn an_app_needs_an_appid_and_one_secret() {
     let files = Files::new();
     let (good, empty) = (files.write("good", "s\n"), files.write("empty", "\n"));

@@ -7,3 +7,5 @@ mod promises;
 mod sample;
 mod secrecy;
 mod unavailable;
+
+pub(crate) use sample::{Files, SMALL, load};

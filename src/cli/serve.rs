@@ -1,0 +1,44 @@
+//! `serve`: the one place where the command line meets the running broker.
+
+use std::path::Path;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::warn;
+
+use super::environment::Environment;
+use super::failure::Failure;
+use crate::app::Application;
+use crate::config::Config;
+use crate::telemetry;
+
+pub(super) fn serve(path: &Path, environment: &Environment) -> Result<(), Failure> {
+    let config = Config::load(Some(path), environment.iter())?;
+    telemetry::init(config.log.level.as_str(), config.log.format)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let stop = stop_signal()?;
+        Application::build(config)?.run(stop).await?;
+        Ok(())
+    })
+}
+
+/// Resolves at the first SIGTERM or SIGINT. The second ends the process at once: whoever asks twice means
+/// it.
+fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut next = async move || {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    Ok(async move {
+        next().await;
+        tokio::spawn(async move {
+            next().await;
+            warn!("asked twice to stop; stopping at once");
+            std::process::exit(1);
+        });
+    })
+}
