@@ -1,4 +1,5 @@
 //! Placeholder of the crate's map.
 
+pub mod adapters;
 pub mod domain;
 pub mod ports;

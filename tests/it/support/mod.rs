@@ -1,0 +1,3 @@
+//! What tests start and hold.
+
+pub(crate) mod redis;
