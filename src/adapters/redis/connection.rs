@@ -188,6 +188,8 @@ pub(super) fn meaning(error: &RedisError) -> StoreError {
             StoreError::Away("the connection was refused".to_owned())
         }
         _ if error.is_connection_dropped() => StoreError::Away("the connection broke".to_owned()),
+        // The system's own words, or TLS's about a certificate: neither knows the URL.
+        _ if error.is_io_error() => StoreError::Away(error.to_string()),
         _ => StoreError::Away(error.category().to_owned()),
     }
 }

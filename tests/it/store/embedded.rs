@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition};
 use token_broker::adapters::embedded::{EmbeddedStore, OpenError};
 use token_broker::domain::credential::Mode;
 use token_broker::domain::secret::Fingerprint;
@@ -164,6 +165,38 @@ async fn a_flipped_bit_is_found_or_harms_nothing() {
         }
     }
     assert!(found > 10, "{found}");
+}
+
+#[tokio::test]
+async fn a_record_of_a_newer_release_is_refused_and_left_alone() {
+    const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("records");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.redb");
+    let of = filled(&path).await;
+    let key = of.credential.to_string();
+    let database = redb::Database::open(&path).unwrap();
+    let change = database.begin_write().unwrap();
+    let newer = {
+        let mut records = change.open_table(RECORDS).unwrap();
+        let json = records.get(key.as_str()).unwrap().unwrap().value().to_vec();
+        let json = String::from_utf8(json).unwrap();
+        let newer = json
+            .replace(r#""format":"1""#, r#""format":"2""#)
+            .into_bytes();
+        records.insert(key.as_str(), newer.as_slice()).unwrap();
+        newer
+    };
+    change.commit().unwrap();
+    drop(database);
+
+    let store = EmbeddedStore::open(&path, ORIGIN).unwrap();
+    let begun = store.begin(&of, &begin(2)).await;
+    drop(store);
+
+    assert!(matches!(begun, Err(StoreError::Unreadable(_))), "{begun:?}");
+    let database = redb::Database::open(&path).unwrap();
+    let records = database.begin_read().unwrap().open_table(RECORDS).unwrap();
+    assert!(records.get(key.as_str()).unwrap().unwrap().value() == newer);
 }
 
 #[tokio::test]

@@ -115,7 +115,7 @@ fn reason() -> impl Strategy<Value = Reason> {
 fn class() -> impl Strategy<Value = ErrorClass> {
     prop_oneof![
         2 => Just(ErrorClass::Unclear),
-        1 => Just(ErrorClass::Busy),
+        2 => Just(ErrorClass::Busy),
         3 => prop::sample::select(ErrorClass::ALL.to_vec()),
     ]
 }
@@ -182,9 +182,17 @@ fn scene() -> impl Strategy<Value = Vec<Step>> {
         3 => vec![begin(), commit(), to(&due), begin(), judge(), begin(), commit(), commit()],
         // A lease that ends at the very moment when its holder asks again, or another does.
         1 => vec![begin(), to(&[Deadline::Lease]), again(), begin(), commit()],
+        1 => vec![begin(), fail(), to(&[Deadline::Cooldown]), begin(), commit()],
+        1 => vec![begin(), commit(), to(&due), begin(), fail(), judge(), begin()],
         1 => vec![claim(), judge(), to(&[Deadline::Check]), claim()],
         1 => vec![claim(), to(&[Deadline::Check]), claim()],
     ]
+}
+
+fn fail() -> BoxedStrategy<Step> {
+    (class(), 0..10 * MINUTE)
+        .prop_map(|(class, cooldown)| Step::Fail(0, class, cooldown))
+        .boxed()
 }
 
 fn again() -> BoxedStrategy<Step> {
