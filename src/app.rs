@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -20,9 +21,10 @@ use crate::broker::Broker;
 use crate::config::{Backend, Config};
 use crate::domain::credential::Credential;
 use crate::domain::replica::Replica;
+use crate::domain::secret::Secret;
 use crate::fingerprint::{origin_of, secret_fingerprint};
 use crate::follower::Follower;
-use crate::http;
+use crate::http::{AccessLog, ApiState, Callers, Limits, OpsState, Readiness, serve_api, serve_ops};
 use crate::metrics::{MeteredStore, MeteredUpstream, Metrics};
 use crate::ports::{Chance, Clock, Signal, Store, Subject, Upstream};
 use crate::refresher::Refresher;
@@ -60,9 +62,6 @@ pub enum StartError {
     /// `upstream.base_url` is not a URL.
     #[error("upstream.base_url is not a URL: {0}")]
     BaseUrl(#[from] url::ParseError),
-    /// The metrics could not be declared: a bug.
-    #[error("the metrics cannot be declared: {0}")]
-    Metrics(#[from] prometheus::Error),
     /// A server did not start.
     #[error("the HTTP server did not start: {0}")]
     Server(#[from] std::io::Error),
@@ -126,32 +125,49 @@ impl Application {
         let Self { api, ops, config, core } = self;
         let (api_address, ops_address) = (api.1, ops.1);
         let stopping = CancellationToken::new();
-        let servers = http::Servers::start(
-            &config,
-            api.0,
-            ops.0,
+        let limits = Limits {
+            workers: config.server.workers,
+            drain: config.server.drain,
+            ..Limits::default()
+        };
+        let readiness = Readiness::new(core.reader, Arc::clone(&core.clock), stopping.clone());
+        let ops = serve_ops(ops.0, OpsState::new(Arc::clone(&core.metrics), readiness), &limits)?;
+        let callers = ArcSwap::from_pointee(Callers::new(config.callers));
+        let state = ApiState::new(
             core.broker,
-            core.reader,
-            Arc::clone(&core.metrics),
-            core.clock,
-            stopping.clone(),
-        )?;
+            Arc::new(callers),
+            core.metrics.http(),
+            AccessLog::new(config.log.access_sample),
+            (config.server.max_body, limits.head_timeout),
+        );
+        let api = serve_api(api.0, state, &limits)?;
+        let (api_handle, ops_handle) = (api.handle(), ops.handle());
+        let (api, ops) = (tokio::spawn(api), tokio::spawn(ops));
         let loops = CancellationToken::new();
         let tasks = start_loops(core.scheduler, core.follower, core.signals, &core.refresher, &loops);
-        info!(listen = %api_address, ops_listen = %ops_address, apps = config.apps.len(), "started");
+        info!(
+            version = env!("CARGO_PKG_VERSION"), listen = %api_address, ops_listen = %ops_address,
+            apps = config.apps.len(), "started"
+        );
 
         stop.await;
-        info!("stopping: not ready any more; requests under way are finished");
+        info!("stopping: not ready any more; requests and refreshes under way are finished");
         stopping.cancel();
         tokio::time::sleep(config.server.lame_duck).await;
-        servers.stop_api().await;
+        // Requests first: some of them wait for what the loops bring.
+        api_handle.stop(true).await;
         loops.cancel();
         for task in tasks {
             if tokio::time::timeout(config.server.drain, task).await.is_err() {
                 warn!("a refresh did not end in time; another replica repairs what it left");
             }
         }
-        servers.stop_ops().await;
+        ops_handle.stop(true).await;
+        for server in [api, ops] {
+            if let Ok(ended) = server.await {
+                ended?;
+            }
+        }
         info!("stopped");
         Ok(())
     }
@@ -172,26 +188,26 @@ impl Core {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let chance: Arc<dyn Chance> = Arc::new(SystemChance);
         let apps: Vec<_> = config.apps.iter().map(|app| app.appid.clone()).collect();
-        let metrics = Arc::new(Metrics::new(&apps)?);
+        let metrics = Arc::new(Metrics::new(&apps));
 
         let (store, signals): (Arc<dyn Store>, Option<RedisSignals>) = match &config.store.backend {
             Backend::Embedded { path } => {
                 let store = EmbeddedStore::open(path, origin)?;
-                (Arc::new(MeteredStore::new(store, Arc::clone(&metrics))), None)
+                (Arc::new(MeteredStore::new(store, metrics.store())), None)
             }
             Backend::Redis { url, connect_timeout, reply_timeout, pool_size } => {
                 let settings = RedisSettings {
-                    url: url.expose().clone(),
+                    url: Secret::new(url.expose()),
                     namespace: config.store.namespace.clone(),
                     connect_timeout: *connect_timeout,
                     reply_timeout: *reply_timeout,
                     pool_size: *pool_size,
                     origin,
-                    clock: ServerClock::default(),
+                    clock: ServerClock::Server,
                 };
                 let store = RedisStore::new(&settings)?;
                 let signals = store.signals();
-                (Arc::new(MeteredStore::new(store, Arc::clone(&metrics))), Some(signals))
+                (Arc::new(MeteredStore::new(store, metrics.store())), Some(signals))
             }
         };
         let upstream = WeChat::new(
@@ -203,7 +219,7 @@ impl Core {
             },
             config.apps.iter().map(|app| (app.appid.clone(), app.secret.clone())).collect(),
         )?;
-        let upstream: Arc<dyn Upstream> = Arc::new(MeteredUpstream::new(upstream, Arc::clone(&metrics)));
+        let upstream: Arc<dyn Upstream> = Arc::new(MeteredUpstream::new(upstream, metrics.upstream()));
 
         let shared = store.is_shared();
         let replica = |app: &crate::config::AppConfig| {
@@ -229,6 +245,7 @@ impl Core {
             recheck: Arc::new(Notify::new()),
             secrets,
         });
+        metrics.watch(reader.clone(), Arc::clone(&clock));
         let (scheduler, desk) = Scheduler::new(Arc::clone(&refresher), changes);
         let broker = Broker::new(reader.clone(), desk, Arc::clone(&clock), config.server.cold_wait);
         let channel = mpsc::channel(SIGNALS);

@@ -1,4 +1,9 @@
-//! What fulfils the ports: this machine's clocks, WeChat, the stores. They meet the core in `app` only.
+//! What fulfils the ports: this machine's clocks and chance, WeChat, the stores. They meet the core in
+//! `app` only.
 
+pub mod chance;
 pub mod clock;
+pub mod embedded;
+mod record;
+pub mod redis;
 pub mod wechat;

@@ -54,14 +54,20 @@ impl Budget {
         }
     }
 
-    /// From when on a fetch of this `share` fits, given the state `tat`.
+    /// How far the state may lie ahead of now for a fetch of this `share` to fit.
     #[must_use]
-    pub fn fits_from(&self, tat: Timestamp, share: Share) -> Timestamp {
+    pub fn ahead(&self, share: Share) -> Duration {
         let kept = match share {
             Share::Whole => 0,
             Share::ExceptReserve => self.reserve,
         };
-        tat - self.interval * (self.burst - 1 - kept)
+        self.interval * (self.burst - 1 - kept)
+    }
+
+    /// From when on a fetch of this `share` fits, given the state `tat`.
+    #[must_use]
+    pub fn fits_from(&self, tat: Timestamp, share: Share) -> Timestamp {
+        tat - self.ahead(share)
     }
 
     /// The state after one fetch at `now`.
@@ -88,7 +94,19 @@ impl Budget {
     /// The furthest a state can lie in the future: with the whole burst just spent.
     #[must_use]
     pub fn cut_to(&self, tat: Timestamp, now: Timestamp) -> Timestamp {
-        tat.min(now + self.interval * self.burst)
+        tat.min(now + self.whole_burst())
+    }
+
+    /// How far ahead of now the state lies with the whole burst just spent.
+    #[must_use]
+    pub fn whole_burst(&self) -> Duration {
+        self.interval * self.burst
+    }
+
+    /// How long one of the parts is by which [`Used`] counts.
+    #[must_use]
+    pub fn part(&self) -> Duration {
+        Duration::from_micros(part_of(self.window))
     }
 }
 
@@ -99,9 +117,14 @@ pub struct Used(Vec<(u64, u32)>);
 /// Into how many parts a window is divided.
 const PARTS: u64 = 24;
 
+/// The length of such a part in microseconds.
+fn part_of(window: Duration) -> u64 {
+    (micros(window) / PARTS).max(1)
+}
+
 impl Used {
     fn part(now: Timestamp, window: Duration) -> u64 {
-        now.as_micros() / (micros(window) / PARTS).max(1)
+        now.as_micros() / part_of(window)
     }
 
     /// Counts one fetch at `now` and forgets what is older than `window`.

@@ -55,10 +55,12 @@ impl Grant {
     }
 
     /// Cuts an expiry that lies further away than it ever could. A store that failed over to a machine
-    /// whose clock is behind would otherwise lengthen the life.
+    /// whose clock is behind would otherwise lengthen the life. The issue is moved with it: were it left
+    /// in the future, each further cut would find a shorter life and cut again.
     pub fn cut_to(&mut self, now: Timestamp) {
         let life = self.life().min(MAX_LIFE);
         self.expires_at = self.expires_at.min(now + life);
+        self.issued_at = self.issued_at.min(now);
     }
 }
 
@@ -112,5 +114,12 @@ mod tests {
         let now = Timestamp::from_micros(9_000 * 1_000_000);
         grant.cut_to(now);
         assert_eq!(grant.remaining(now), Duration::from_secs(7200));
+        let later = now + Duration::from_secs(10);
+        grant.cut_to(later);
+        assert_eq!(
+            grant.remaining(later),
+            Duration::from_secs(7190),
+            "a second cut takes nothing but the time that passed"
+        );
     }
 }

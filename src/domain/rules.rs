@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::budget::Budget;
 use super::credential::Mode;
 use super::grant::Grant;
-use super::time::Timestamp;
+use super::time::{Timestamp, micros};
 
 /// No cooldown is longer: there is always a re-probe within a day.
 pub const MAX_COOLDOWN: Duration = Duration::from_secs(24 * 3600);
@@ -47,7 +47,11 @@ impl Rules {
     #[must_use]
     pub fn due_at(&self, grant: &Grant) -> Timestamp {
         match self.mode {
-            Mode::Token => grant.issued_at + grant.life().mul_f64(self.at),
+            // In whole microseconds by one multiplication, which a script repeats to the last bit.
+            Mode::Token => {
+                let age = (micros(grant.life()) as f64 * self.at) as u64;
+                grant.issued_at + Duration::from_micros(age)
+            }
             // A little inside upstream's window, so that the first question already gets the new token.
             Mode::Stable => {
                 grant.expires_at - (self.overlap - self.overlap / 60).min(grant.life() / 2)

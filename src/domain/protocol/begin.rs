@@ -50,7 +50,9 @@ impl Reason {
         }
     }
 
-    const fn share(self) -> Share {
+    /// Which part of the budget it may use.
+    #[must_use]
+    pub const fn share(self) -> Share {
         match self {
             Self::Scheduled | Self::Missing | Self::Repair => Share::Whole,
             Self::Report | Self::Forced => Share::ExceptReserve,

@@ -1,5 +1,3 @@
 //! What the tests share: a real Redis, a simulated WeChat, brokers in this process and in their own.
 
-pub(crate) mod broker;
 pub(crate) mod redis;
-pub(crate) mod settings;

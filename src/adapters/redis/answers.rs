@@ -1,0 +1,190 @@
+//! What a script answers: a list of texts that begins with `ok` and the store's time, or says why not.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use redis::{FromRedisValue, Value};
+
+use crate::adapters::record::{Fields, read_record, verdict_of};
+use crate::domain::epoch::{Epoch, Version};
+use crate::domain::grant::Grant;
+use crate::domain::protocol::{
+    Begun, Claimed, Committed, ForeignOrigin, Judged, Permit, PutBackAnswer, Record,
+};
+use crate::domain::secret::{Digest, Fingerprint, Secret};
+use crate::domain::time::Timestamp;
+use crate::domain::upstream_error::ErrorClass;
+use crate::ports::{Stamped, StoreError};
+
+/// An answer that is taken apart from its front. May hold a token, so it has no `Debug`.
+pub(super) struct Answer {
+    at: Timestamp,
+    words: std::vec::IntoIter<String>,
+}
+
+impl Answer {
+    /// Looks whether the change was made at all.
+    pub(super) fn of(words: Vec<String>, ours: Fingerprint) -> Result<Self, StoreError> {
+        let mut answer = Self {
+            at: Timestamp::NEVER,
+            words: words.into_iter(),
+        };
+        match answer.word()?.as_str() {
+            "ok" => {
+                answer.at = answer.time()?;
+                Ok(answer)
+            }
+            "foreign" => {
+                let found = answer.parsed(Fingerprint::parse)?;
+                Err(ForeignOrigin { found, ours }.into())
+            }
+            "unreadable" => Err(StoreError::Unreadable(answer.word()?)),
+            _ => Err(strange()),
+        }
+    }
+
+    pub(super) fn stamped<T>(
+        mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<Stamped<T>, StoreError> {
+        let answer = read(&mut self)?;
+        Ok(Stamped {
+            at: self.at,
+            answer,
+        })
+    }
+
+    pub(super) fn begun(&mut self) -> Result<Begun, StoreError> {
+        Ok(match self.word()?.as_str() {
+            "behind" => Begun::Behind,
+            "fresh" => Begun::Fresh(self.grant()?),
+            "busy" => Begun::Busy {
+                until: self.time()?,
+            },
+            "granted" => Begun::Granted(Permit {
+                epoch: Epoch(self.number()?),
+                begun_at: self.time()?,
+                valid_for: Duration::from_micros(self.number()?),
+                failures: u32::try_from(self.number()?).map_err(|_| strange())?,
+                force: self.flag()?,
+            }),
+            "cooling_down" => Begun::CoolingDown {
+                class: self.parsed(ErrorClass::parse)?,
+                until: self.time()?,
+            },
+            "spacing" => Begun::Spacing {
+                until: self.time()?,
+            },
+            "budget_spent" => Begun::BudgetSpent {
+                until: self.time()?,
+            },
+            "paused" => Begun::Paused,
+            _ => return Err(strange()),
+        })
+    }
+
+    pub(super) fn committed(&mut self) -> Result<Committed, StoreError> {
+        Ok(match self.word()?.as_str() {
+            "stored" => Committed::Stored {
+                version: Version(self.number()?),
+                expires_at: self.time()?,
+            },
+            "late" => Committed::Late,
+            _ => return Err(strange()),
+        })
+    }
+
+    pub(super) fn claimed(&mut self) -> Result<Claimed, StoreError> {
+        Ok(match self.word()?.as_str() {
+            "yours" => Claimed::Yours,
+            "not_current" => Claimed::NotCurrent,
+            "judged" => Claimed::Judged(self.parsed(verdict_of)?),
+            "in_progress" => Claimed::InProgress {
+                until: self.time()?,
+            },
+            _ => return Err(strange()),
+        })
+    }
+
+    pub(super) fn judged(&mut self) -> Result<Judged, StoreError> {
+        Ok(match self.word()?.as_str() {
+            "noted" => Judged::Noted,
+            "dead" => Judged::Dead {
+                foreign: self.flag()?,
+            },
+            "ignored" => Judged::Ignored,
+            _ => return Err(strange()),
+        })
+    }
+
+    pub(super) fn put_back(&mut self) -> Result<PutBackAnswer, StoreError> {
+        Ok(match self.word()?.as_str() {
+            "stored" => PutBackAnswer::Stored,
+            "superseded" => PutBackAnswer::Superseded,
+            "dead" => PutBackAnswer::Dead,
+            "conflict" => PutBackAnswer::Conflict,
+            _ => return Err(strange()),
+        })
+    }
+
+    fn grant(&mut self) -> Result<Grant, StoreError> {
+        Ok(Grant {
+            version: Version(self.number()?),
+            value: Secret::new(self.word()?),
+            digest: self.parsed(Digest::parse)?,
+            issued_at: self.time()?,
+            expires_at: self.time()?,
+        })
+    }
+
+    fn word(&mut self) -> Result<String, StoreError> {
+        self.words.next().ok_or_else(strange)
+    }
+
+    fn parsed<T>(&mut self, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, StoreError> {
+        parse(&self.word()?).ok_or_else(strange)
+    }
+
+    fn number(&mut self) -> Result<u64, StoreError> {
+        self.parsed(|text| text.parse().ok())
+    }
+
+    fn time(&mut self) -> Result<Timestamp, StoreError> {
+        self.number().map(Timestamp::from_micros)
+    }
+
+    fn flag(&mut self) -> Result<bool, StoreError> {
+        self.number().map(|bit| bit == 1)
+    }
+}
+
+/// What the read script answers about one record, not yet opened.
+pub(super) fn record(value: Value) -> Result<Stamped<Record>, StoreError> {
+    let parts = Vec::<Value>::from_redis_value(value).map_err(|_| strange())?;
+    match <[Value; 4]>::try_from(parts) {
+        Ok([_ok, at, state, grant]) => {
+            let at = String::from_redis_value(at)
+                .ok()
+                .and_then(|text| text.parse().ok())
+                .ok_or_else(strange)?;
+            Ok(Stamped {
+                at: Timestamp::from_micros(at),
+                answer: read_record(&fields("state", state)?, &fields("grant", grant)?)?,
+            })
+        }
+        Err(_) => Err(StoreError::Unreadable(
+            "a key holds something else than a hash".to_owned(),
+        )),
+    }
+}
+
+fn fields(what: &str, value: Value) -> Result<Fields, StoreError> {
+    BTreeMap::<String, String>::from_redis_value(value)
+        .map(Fields::from)
+        .map_err(|_| StoreError::Unreadable(format!("the {what} is not text")))
+}
+
+/// The server runs another script than ours, or is no Redis.
+fn strange() -> StoreError {
+    StoreError::Unreadable("the answer of the script is not understood".to_owned())
+}

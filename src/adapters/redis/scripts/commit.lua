@@ -1,0 +1,68 @@
+-- Mirrors src/domain/protocol/commit.rs: here is the grant that was fetched under this epoch.
+
+function Record:commit()
+  local state, input = self.state, given_grant()
+  if state.committed_epoch == number('epoch') and state.committed_nonce == argument.nonce then
+    return self:answer_again(input)
+  end
+  self:announce()
+  local current = self:is_current()
+  if argument.mode == 'stable' and self:take_stable(input, current) then
+    return self:answer_again(input)
+  end
+  if not current then
+    state.epoch = math.max(state.epoch, number('epoch'))
+    self:make_suspect()
+    return { 'late' }
+  end
+  self:publish(input)
+  return self:answer_again(input)
+end
+
+function Record:answer_again(input)
+  local same_token = self.grant and self.grant.digest == input.digest
+  local grant = same_token and self.grant or input
+  return { 'stored', whole(grant.version), whole(grant.expires_at) }
+end
+
+function Record:take_stable(input, current)
+  local state, stored = self.state, self.grant
+  local dead = stored ~= nil and self:is_dead(stored)
+  if not stored or stored.digest ~= input.digest then
+    local later = not stored or dead or input.expires_at > stored.expires_at
+    if not current and later and input.version > state.version then
+      self:publish(input)
+      return true
+    end
+    return false
+  end
+  stored.expires_at = math.max(stored.expires_at, input.expires_at)
+  cut_grant(stored)
+  state.issuer = stored.version
+  self:end_attempt()
+  state.force = dead
+  if dead then
+    state.failures = state.failures + 1
+  else
+    state.failures = 0
+    self:end_cooldown()
+  end
+  state.committed_epoch, state.committed_nonce = number('epoch'), argument.nonce
+  return true
+end
+
+function Record:publish(input)
+  local state = self.state
+  self:end_attempt()
+  state.epoch = math.max(state.epoch, number('epoch'))
+  state.version = math.max(state.version, input.version)
+  if state.suspect and state.suspect < number('epoch') then
+    state.suspect = nil
+  end
+  self:end_dead()
+  state.force = false
+  state.failures = 0
+  self:end_cooldown()
+  state.committed_epoch, state.committed_nonce = number('epoch'), argument.nonce
+  self.grant = input
+end

@@ -1,0 +1,13 @@
+//! The stores: that they do what the protocol says, and what happens when the world does not play along.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test stops where something is missing"
+)]
+
+mod embedded;
+mod equivalence;
+mod history;
+mod redis;
+mod sample;
+mod signals;
