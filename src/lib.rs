@@ -1,8 +1,11 @@
 //! Placeholder of the crate's map.
 
 pub mod broker;
+pub mod cli;
+pub mod config;
 pub mod domain;
 pub mod follower;
+pub mod key;
 pub mod metrics;
 pub mod ports;
 pub mod refresher;

@@ -1,12 +1,13 @@
 //! The rules, pure: no clock, no randomness, no I/O, and nothing imported but `std` and `thiserror`.
 //!
-//! Nouns: [`credential`], [`grant`], [`epoch`], [`secret`], [`time`], [`rules`], [`budget`],
+//! Nouns: [`credential`], [`caller`], [`grant`], [`epoch`], [`secret`], [`time`], [`rules`], [`budget`],
 //! [`upstream_error`]. What the store does to its record of a credential: [`protocol`]. What one replica
 //! makes of what it has seen: [`replica`].
 
 pub mod app_id;
 pub mod backoff;
 pub mod budget;
+pub mod caller;
 pub mod credential;
 pub mod epoch;
 pub mod grant;

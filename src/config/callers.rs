@@ -1,0 +1,131 @@
+//! `[[callers]]`: who may ask, known by the hashes of their keys, and for what.
+
+use std::collections::{HashMap, HashSet};
+
+use config::Value;
+
+use super::section::Section;
+use super::setting::{Setting, text};
+use crate::domain::app_id::AppId;
+use crate::domain::caller::{CallerId, Rights, Verb};
+use crate::domain::secret::Digest;
+
+/// Two, so that a key can be replaced while the old one still works.
+const MAX_KEYS: usize = 2;
+const EVERY_APP: &str = "*";
+
+/// One of `[[callers]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallerConfig {
+    /// `id`, `[a-z0-9-]{1,32}`. Required.
+    pub id: CallerId,
+    /// `keys`, one or two, each `"sha256:<64 hex of the whole key>"`. Required.
+    pub keys: Vec<Digest>,
+    /// `allow`, a list of `{ appids = [..], verbs = [..] }`; appid `"*"` = all. Required.
+    pub rights: Rights,
+}
+
+/// `sha256:` and 64 hexadecimal digits.
+struct KeyHash(Digest);
+
+impl CallerConfig {
+    /// Reads one caller. `apps` are those that exist; `ids` and `keys` map those of the callers before it
+    /// to their paths.
+    pub(super) fn read(
+        section: &mut Section<'_>,
+        apps: &HashSet<AppId>,
+        ids: &mut HashMap<CallerId, String>,
+        keys: &mut HashMap<Digest, String>,
+    ) -> Option<Self> {
+        let id = read_id(section, ids);
+        let keys = read_keys(section, keys);
+        let rights = read_rights(section, apps);
+        let id = id?;
+        Some(Self { id, keys, rights })
+    }
+}
+
+fn read_id(section: &mut Section<'_>, seen: &mut HashMap<CallerId, String>) -> Option<CallerId> {
+    let text: String = section.required("id")?;
+    let id = CallerId::parse(&text);
+    match &id {
+        Ok(id) => {
+            if let Some(first) = seen.get(id) {
+                section.refuse("id", format!("is the same as {first}"));
+            } else {
+                seen.insert(id.clone(), section.path("id"));
+            }
+        }
+        Err(error) => section.refuse("id", error.to_string()),
+    }
+    id.ok()
+}
+
+fn read_keys(section: &mut Section<'_>, seen: &mut HashMap<Digest, String>) -> Vec<Digest> {
+    let given = section.each::<KeyHash>("keys");
+    if given.is_empty() && section.is_sound("keys") {
+        section.refuse("keys", "is missing; `token-broker key new ID` makes one");
+    }
+    if given.len() > MAX_KEYS {
+        section.refuse(
+            "keys",
+            "has more than two; one to use, one to replace it by",
+        );
+    }
+    for (path, KeyHash(hash)) in &given {
+        if let Some(first) = seen.get(hash) {
+            let message = format!("is the same as {first}");
+            section.report().refuse(path, message);
+        } else {
+            seen.insert(*hash, path.clone());
+        }
+    }
+    given.into_iter().map(|(_, KeyHash(hash))| hash).collect()
+}
+
+fn read_rights(section: &mut Section<'_>, apps: &HashSet<AppId>) -> Rights {
+    let mut rights = Rights::default();
+    let allowed = section.tables("allow", |rule| {
+        let appids = rule.each::<String>("appids");
+        let verbs = rule.each::<Verb>("verbs");
+        for (key, is_empty) in [("appids", appids.is_empty()), ("verbs", verbs.is_empty())] {
+            if is_empty && rule.is_sound(key) {
+                rule.refuse(key, "is missing");
+            }
+        }
+        let verbs = verbs.into_iter().map(|(_, verb)| verb).collect();
+        for (path, appid) in appids {
+            match apps.get(appid.as_str()) {
+                Some(appid) => rights.allow_on(appid.clone(), verbs),
+                None if appid == EVERY_APP => rights.allow_everywhere(verbs),
+                None => rule
+                    .report()
+                    .refuse(&path, r#"is no appid of [[apps]], nor "*""#),
+            }
+        }
+        Some(())
+    });
+    if allowed.is_empty() && section.is_sound("allow") {
+        section.refuse("allow", "is missing: this caller could do nothing");
+    }
+    rights
+}
+
+impl Setting for KeyHash {
+    const FORM: &'static str = r#""sha256:" and 64 hexadecimal digits, the hash and not the key"#;
+
+    fn read(value: &Value) -> Option<Self> {
+        let digits = text(value)?.strip_prefix("sha256:")?;
+        Digest::parse(digits).map(Self)
+    }
+}
+
+impl Setting for Verb {
+    const FORM: &'static str = r#"one of "read", "call", "refresh" and "admin""#;
+
+    fn read(value: &Value) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|verb| Some(verb.as_str()) == text(value))
+    }
+}

@@ -1,0 +1,50 @@
+//! `[server]`: where requests arrive, and how long they may take.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use super::section::Section;
+
+/// `[server]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServerConfig {
+    /// `listen`, address and port of the API. Default `127.0.0.1:8080`. Anything but loopback needs
+    /// callers.
+    pub listen: SocketAddr,
+    /// `cold_wait`, duration: how long a request may wait for a first grant. Default `3s`.
+    pub cold_wait: Duration,
+    /// `ops_listen`, address and port of metrics, probes and status page. Default `127.0.0.1:9090`.
+    pub ops_listen: SocketAddr,
+    /// `workers`, threads that answer requests; 0 = one a core. Default 0.
+    pub workers: usize,
+    /// `drain`, duration: how long requests may go on at shutdown. Default `25s`.
+    pub drain: Duration,
+    /// `max_body`, bytes of a request's body. Default 65536.
+    pub max_body: usize,
+}
+
+impl ServerConfig {
+    pub(super) fn read(section: &mut Section<'_>) -> Self {
+        let server = Self {
+            listen: section.get("listen", loopback(8080)),
+            cold_wait: section.within("cold_wait", seconds(3), seconds(0)..=seconds(60)),
+            ops_listen: section.get("ops_listen", loopback(9090)),
+            workers: section.within("workers", 0, 0..=1024) as usize,
+            drain: section.within("drain", seconds(25), seconds(0)..=seconds(3600)),
+            max_body: section.within("max_body", 64 << 10, 1024..=64 << 20) as usize,
+        };
+        if server.listen == server.ops_listen && server.listen.port() != 0 {
+            let message = "must differ from server.listen";
+            section.refuse("ops_listen", message);
+        }
+        server
+    }
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}

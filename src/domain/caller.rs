@@ -1,0 +1,226 @@
+//! Callers: who asks, and what they may ask for which app.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use super::app_id::AppId;
+
+/// The longest id of a caller, in bytes.
+const MAX_LEN: usize = 32;
+
+/// The name of a caller, `[a-z0-9-]{1,32}`: part of its key, of log lines and of labels.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallerId(Box<str>);
+
+/// A text is not a caller's id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a caller's id has 1 to 32 characters: lower-case letters, digits and '-'")]
+pub struct CallerIdError;
+
+/// What a caller may do with an app.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Verb {
+    /// Read the token or a ticket, and report one that was refused.
+    Read,
+    /// Call WeChat through the broker: profiles, web authorization, the gateway.
+    Call,
+    /// Force a refresh, within pace and budget.
+    Refresh,
+    /// See the state without secrets; pause and resume.
+    Admin,
+}
+
+/// A set of verbs.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Verbs(u8);
+
+/// What one caller may do, on all apps and on each, worked out beforehand: an answer costs at most one
+/// look into a map, and none where the right holds for all apps.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Rights {
+    everywhere: Verbs,
+    /// The verbs that hold everywhere are contained in each of these.
+    by_app: HashMap<AppId, Verbs>,
+}
+
+impl CallerId {
+    /// Checks and takes an id.
+    ///
+    /// # Errors
+    /// The text is empty, too long, or leaves the alphabet.
+    pub fn parse(text: &str) -> Result<Self, CallerIdError> {
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if text.is_empty() || text.len() > MAX_LEN || !text.bytes().all(allowed) {
+            return Err(CallerIdError);
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::borrow::Borrow<str> for CallerId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CallerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for CallerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Verb {
+    /// Every verb.
+    pub const ALL: [Self; 4] = [Self::Read, Self::Call, Self::Refresh, Self::Admin];
+
+    /// The word used in the configuration and in errors.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Call => "call",
+            Self::Refresh => "refresh",
+            Self::Admin => "admin",
+        }
+    }
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+impl Verbs {
+    /// Whether `verb` is one of them.
+    #[must_use]
+    pub const fn contains(self, verb: Verb) -> bool {
+        self.0 & verb.bit() != 0
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    const fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+}
+
+impl FromIterator<Verb> for Verbs {
+    fn from_iter<I: IntoIterator<Item = Verb>>(verbs: I) -> Self {
+        Self(verbs.into_iter().fold(0, |bits, verb| bits | verb.bit()))
+    }
+}
+
+impl fmt::Debug for Verbs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let contained = Verb::ALL.into_iter().filter(|verb| self.contains(*verb));
+        f.debug_set().entries(contained).finish()
+    }
+}
+
+impl Rights {
+    /// Adds `verbs` on every app.
+    pub fn allow_everywhere(&mut self, verbs: Verbs) {
+        self.everywhere = self.everywhere.and(verbs);
+        for known in self.by_app.values_mut() {
+            *known = known.and(verbs);
+        }
+    }
+
+    /// Adds `verbs` on one app.
+    pub fn allow_on(&mut self, app: AppId, verbs: Verbs) {
+        let known = self.by_app.entry(app).or_insert(self.everywhere);
+        *known = known.and(verbs);
+    }
+
+    /// Whether the caller may do this with this app.
+    #[must_use]
+    pub fn allows(&self, app: &AppId, verb: Verb) -> bool {
+        self.everywhere.contains(verb) || self.on(app).contains(verb)
+    }
+
+    /// Whether the caller has any right on this app: on any other, it cannot tell whether it exists.
+    #[must_use]
+    pub fn knows(&self, app: &AppId) -> bool {
+        !self.everywhere.is_empty() || !self.on(app).is_empty()
+    }
+
+    fn on(&self, app: &AppId) -> Verbs {
+        self.by_app.get(app).copied().unwrap_or(self.everywhere)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn app(text: &str) -> AppId {
+        AppId::parse(text).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn verbs<const N: usize>(verbs: [Verb; N]) -> Verbs {
+        verbs.into_iter().collect()
+    }
+
+    #[test]
+    fn an_id_stays_within_its_alphabet_and_length() {
+        for text in ["a", "orders", "order-2", &"x".repeat(32)] {
+            assert!(CallerId::parse(text).is_ok(), "{text}");
+        }
+        for text in ["", "Orders", "a_b", "a b", "é", &"x".repeat(33)] {
+            assert_eq!(CallerId::parse(text), Err(CallerIdError), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_right_on_one_app_says_nothing_of_another() {
+        let mut rights = Rights::default();
+        rights.allow_on(app("wx1"), verbs([Verb::Read]));
+        assert!(rights.allows(&app("wx1"), Verb::Read));
+        assert!(!rights.allows(&app("wx1"), Verb::Admin));
+        assert!(rights.knows(&app("wx1")));
+        assert!(!rights.allows(&app("wx2"), Verb::Read));
+        assert!(!rights.knows(&app("wx2")));
+    }
+
+    #[test]
+    fn rights_add_up_in_whatever_order_they_are_given() {
+        let mut one = Rights::default();
+        one.allow_everywhere(verbs([Verb::Read]));
+        one.allow_on(app("wx1"), verbs([Verb::Call]));
+        let mut other = Rights::default();
+        other.allow_on(app("wx1"), verbs([Verb::Call]));
+        other.allow_everywhere(verbs([Verb::Read]));
+        assert_eq!(one, other);
+        for rights in [one, other] {
+            assert!(rights.allows(&app("wx1"), Verb::Read));
+            assert!(rights.allows(&app("wx1"), Verb::Call));
+            assert!(rights.allows(&app("wx2"), Verb::Read));
+            assert!(!rights.allows(&app("wx2"), Verb::Call));
+        }
+    }
+
+    #[test]
+    fn whoever_has_no_right_knows_no_app() {
+        let rights = Rights::default();
+        assert!(!rights.knows(&app("wx1")));
+        let none = Verb::ALL
+            .into_iter()
+            .all(|verb| !rights.allows(&app("wx1"), verb));
+        assert!(none);
+    }
+}

@@ -1,0 +1,371 @@
+//! Each key's form, and how a mistake is told.
+
+use std::time::Duration;
+
+use token_broker::config::{Backend, Config, LogFormat};
+use token_broker::domain::app_id::AppId;
+use token_broker::domain::caller::Verb;
+use token_broker::domain::credential::Mode;
+
+use super::sample::{Files, SMALL, errors, load};
+
+const HASH: &str = "1111111111111111111111111111111111111111111111111111111111111111";
+
+#[test]
+fn every_value_arrives_where_it_belongs() {
+    let config = load(
+        r#"
+        [server]
+        listen = "[::1]:1"
+        cold_wait = "1500ms"
+        ops_listen = "0.0.0.0:2"
+        workers = 3
+        drain = "1m"
+        max_body = 2048
+        [store]
+        kind = "redis"
+        url = "rediss://user:pw@redis.internal:6380/2"
+        namespace = "fleet_1.a"
+        connect_timeout = "3s"
+        reply_timeout = "2s"
+        pool_size = 4
+        encryption_keys = []
+        [upstream]
+        base_url = "http://127.0.0.1:9000/wechat/"
+        timeout = "4s"
+        proxy = ""
+        ca_file = ""
+        [refresh]
+        at = 0.6
+        jitter = 0.2
+        min_spacing = "500s"
+        lease = "21s"
+        reconcile = "31s"
+        watch = "0s"
+        close_watch = "16s"
+        overlap = "400s"
+        caller_cache = "61s"
+        backoff_min = "2s"
+        backoff_max = "2m"
+        budget_window = "2h"
+        [log]
+        level = "debug"
+        format = "json"
+        access_sample = 100
+        [[apps]]
+        appid = "wx1"
+        secret = "s"
+        mode = "stable"
+        daily_limit = 100
+        tickets = []
+        "#,
+    );
+    let seconds = Duration::from_secs;
+    assert_eq!(config.server.listen.to_string(), "[::1]:1");
+    assert_eq!(config.server.cold_wait, Duration::from_millis(1500));
+    assert_eq!(config.server.drain, seconds(60));
+    assert_eq!((config.server.workers, config.server.max_body), (3, 2048));
+    let Backend::Redis {
+        url,
+        connect_timeout,
+        reply_timeout,
+        pool_size,
+    } = &config.store.backend
+    else {
+        panic!("{:?}", config.store)
+    };
+    assert_eq!(url.expose(), "rediss://user:pw@redis.internal:6380/2");
+    assert_eq!((*connect_timeout, *reply_timeout), (seconds(3), seconds(2)));
+    assert_eq!(
+        (*pool_size, config.store.namespace.as_str()),
+        (4, "fleet_1.a")
+    );
+    assert_eq!(config.upstream.base_url, "http://127.0.0.1:9000/wechat");
+    assert!(config.upstream.is_loopback && config.upstream.ca_file.is_none());
+    assert_eq!(config.refresh.watch, Duration::ZERO);
+    assert_eq!(config.refresh.backoff_max, seconds(120));
+    assert_eq!(config.log.format, LogFormat::Json);
+    assert_eq!(config.log.access_sample, 100);
+    let app = &config.apps[0];
+    assert_eq!((app.mode, app.daily_limit), (Mode::Stable, 100));
+    let rules = app.rules(&config.refresh, &config.upstream);
+    assert_eq!(rules.lease, seconds(21));
+    assert_eq!(rules.timeout, seconds(4));
+    assert_eq!(rules.backoff, (seconds(2), seconds(120)));
+    assert_eq!(rules.budget.window, seconds(7200));
+}
+
+#[test]
+fn rights_follow_the_rules_of_a_caller() {
+    let config = load(&format!(
+        r#"
+        [[apps]]
+        appid = "wx1"
+        secret = "s"
+        [[apps]]
+        appid = "wx2"
+        secret = "s"
+        [[callers]]
+        id = "orders"
+        keys = ["sha256:{HASH}"]
+        allow = [
+            {{ appids = ["wx1"], verbs = ["read", "call"] }},
+            {{ appids = ["*"], verbs = ["admin"] }},
+        ]
+        "#
+    ));
+    let rights = &config.callers[0].rights;
+    let app = |text| AppId::parse(text).expect("an appid");
+    assert!(rights.allows(&app("wx1"), Verb::Call));
+    assert!(rights.allows(&app("wx2"), Verb::Admin));
+    assert!(!rights.allows(&app("wx2"), Verb::Read));
+}
+
+#[test]
+fn a_file_with_ten_mistakes_is_told_ten() {
+    let text = r#"[server]
+lisen = "127.0.0.1:1"
+cold_wait = "3 seconds"
+[store]
+kind = "etcd"
+namespace = "a b"
+[upstream]
+base_url = "http://wechat.example"
+[refresh]
+at = 0.95
+lease = 20
+[log]
+level = "verbose"
+[[apps]]
+appid = "wx 1"
+secret = ""
+"#;
+    let expected = [
+        "2: server.lisen: is no known key; did you mean listen?",
+        "3: server.cold_wait: must be a whole number with one unit (ms, s, m, h or d) of at most a \
+         year, such as \"90s\" or \"1500ms\"",
+        "5: store.kind: must be \"embedded\" or \"redis\"",
+        "6: store.namespace: must have 1 to 64 characters: letters, digits, '_', '.' and '-'",
+        "8: upstream.base_url: must be https://: the AppSecret would travel in clear; http:// is for \
+         a loopback address only",
+        "10: refresh.at: must be between 0.1 and 0.9",
+        "11: refresh.lease: must be a whole number with one unit (ms, s, m, h or d) of at most a \
+         year, such as \"90s\" or \"1500ms\"",
+        "13: log.level: must be \"error\", \"warn\", \"info\", \"debug\" or \"trace\"",
+        "15: apps[0].appid: an appid consists of letters, digits, '_' and '-' only",
+        "16: apps[0].secret: is empty",
+    ];
+    assert_eq!(errors(text), expected);
+}
+
+#[test]
+fn a_syntax_error_is_told_alone_with_its_place() {
+    let told = errors("[server]\nlisten = \"127.0.0.1\nunknown = 1\n");
+    assert_eq!(told.len(), 1);
+    assert!(told[0].starts_with("2: column "), "{told:?}");
+    let told = errors("[server]\n[server]\n");
+    assert!(told[0].starts_with("2: column 2: is no TOML: "), "{told:?}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told() {
+    let path = std::path::Path::new("/nonexistent/broker.toml");
+    let told = Config::load(Some(path), std::iter::empty()).map(|_| ());
+    let told = told.map_err(|errors| errors.to_string());
+    let expected = "/nonexistent/broker.toml: cannot be read: entity not found";
+    assert_eq!(told, Err(expected.to_owned()));
+}
+
+#[test]
+fn sections_of_a_wrong_shape_and_unknown_sections_are_told() {
+    let told = errors("server = 1\nappps = 1\napps = [1]\n[callers]\nid = 'a'\n");
+    let expected = [
+        "1: server: must be a table",
+        "2: appps: is no known key; did you mean apps?",
+        "3: apps[0]: must be a table",
+        "4: callers: must be a list of tables",
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_quoted_key_is_no_path() {
+    let text = "\"server.listen\" = '127.0.0.1:1'\n\"apps[0].secret\" = 'x'\n";
+    let expected = [
+        "1: server.listen: is no known key; did you mean server?",
+        "2: apps[0].secret: is no known key; did you mean apps?",
+    ];
+    assert_eq!(errors(text), expected);
+}
+
+#[test]
+fn an_app_needs_an_appid_and_one_secret() {
+    let files = Files::new();
+    let (good, empty) = (files.write("good", "s\n"), files.write("empty", "\n"));
+    let two_lines = files.write("two", "s\nt\n");
+    let text = format!(
+        "[[apps]]\n\
+         [[apps]]\nappid = 'wx2'\nsecret = 's'\nsecret_file = '{good}'\n\
+         [[apps]]\nappid = 'wx3'\nsecret_file = '{empty}'\n\
+         [[apps]]\nappid = 'wx4'\nsecret_file = '/nonexistent'\n\
+         [[apps]]\nappid = 'wx5'\nsecret_file = '{two}'\n\
+         [[apps]]\nappid = 'wx2'\nsecret = 's'\ndaily_limit = 3\nmode = 'other'\n",
+        good = good.display(),
+        empty = empty.display(),
+        two = two_lines.display(),
+    );
+    let expected = [
+        "1: apps[0].appid: is missing",
+        "1: apps[0].secret: is missing; give secret or secret_file",
+        "5: apps[1].secret_file: is set beside secret; only one of both may be",
+        "8: apps[2].secret_file: is empty",
+        "11: apps[3].secret_file: cannot be read: entity not found",
+        "14: apps[4].secret_file: must contain no white space and no line break",
+        "16: apps[5].appid: is the same as apps[1].appid",
+        "18: apps[5].daily_limit: must be between 4 and 1000000",
+        "19: apps[5].mode: must be \"token\" or \"stable\"",
+    ];
+    assert_eq!(errors(&text), expected);
+}
+
+#[test]
+fn a_secret_file_is_read_without_its_last_newline() {
+    let files = Files::new();
+    let path = files.write("secret", "from-a-file\r\n");
+    let text = format!(
+        "[[apps]]\nappid = 'wx1'\nsecret_file = '{}'\n",
+        path.display()
+    );
+    assert_eq!(load(&text).apps[0].secret.expose(), "from-a-file");
+}
+
+#[test]
+fn a_caller_needs_an_id_one_or_two_keys_and_a_right() {
+    let hash = |digit: char| format!("'sha256:{}'", String::from(digit).repeat(64));
+    let (a, b, c, d) = (hash('a'), hash('b'), hash('c'), hash('d'));
+    let text = format!(
+        "[[callers]]\n\
+         [[callers]]\nid = 'Orders'\nkeys = [{a}, {b}, {c}]\nallow = [{{}}]\n\
+         [[callers]]\nid = 'x'\nkeys = ['sha256:12', 'tbk_x_12']\n\
+         allow = [{{ appids = ['*', 'wx9'], verbs = ['read', 'write'] }}]\n\
+         [[callers]]\nid = 'x'\nkeys = [{a}, {d}, ]\nallow = []\n",
+    );
+    let form = "must be \"sha256:\" and 64 hexadecimal digits, the hash and not the key";
+    let expected = [
+        "1: callers[0].allow: is missing: this caller could do nothing".to_owned(),
+        "1: callers[0].id: is missing".to_owned(),
+        "1: callers[0].keys: is missing; `token-broker key new ID` makes one".to_owned(),
+        "3: callers[1].id: a caller's id has 1 to 32 characters: lower-case letters, digits and '-'"
+            .to_owned(),
+        "4: callers[1].keys: has more than two; one to use, one to replace it by".to_owned(),
+        "5: callers[1].allow[0].appids: is missing".to_owned(),
+        "5: callers[1].allow[0].verbs: is missing".to_owned(),
+        format!("8: callers[2].keys[0]: {form}"),
+        format!("8: callers[2].keys[1]: {form}"),
+        "9: callers[2].allow[0].appids[1]: is no appid of [[apps]], nor \"*\"".to_owned(),
+        "9: callers[2].allow[0].verbs[1]: must be one of \"read\", \"call\", \"refresh\" and \
+         \"admin\""
+            .to_owned(),
+        "11: callers[3].id: is the same as callers[2].id".to_owned(),
+        "12: callers[3].keys[0]: is the same as callers[1].keys[0]".to_owned(),
+        "13: callers[3].allow: is missing: this caller could do nothing".to_owned(),
+    ];
+    assert_eq!(errors(&text), expected);
+}
+
+#[test]
+fn the_url_of_a_redis_is_checked() {
+    let told = |url: &str| errors(&format!("[store]\nkind = 'redis'\nurl = '{url}'\n"));
+    for url in [
+        "redis://h",
+        "redis://h:1/3",
+        "rediss://:p%40w@h:1",
+        "redis://[::1]:1/0",
+    ] {
+        assert!(told(url).is_empty(), "{url}");
+    }
+    let expected = [
+        ("", "is missing; store.kind = \"redis\" needs it"),
+        ("not a url", "must be a URL, redis://host:port/db"),
+        (
+            "http://h",
+            "must begin with redis:// or, for TLS, with rediss://",
+        ),
+        (
+            "unix:///run/redis",
+            "must begin with redis:// or, for TLS, with rediss://",
+        ),
+        ("redis:///0", "must name a host"),
+        ("rediss://h/#insecure", "must have no query and no fragment"),
+        (
+            "redis://h/?protocol=3",
+            "must have no query and no fragment",
+        ),
+        (
+            "redis://h/x",
+            "must have the form redis://[user:password@]host[:port][/db]",
+        ),
+    ];
+    for (url, message) in expected {
+        assert_eq!(told(url), [format!("3: store.url: {message}")], "{url}");
+    }
+}
+
+#[test]
+fn the_base_url_of_upstream_is_checked() {
+    let told = |url: &str| errors(&format!("[upstream]\nbase_url = '{url}'\n"));
+    for url in [
+        "https://w",
+        "https://w/p/",
+        "http://localhost:1",
+        "http://[::1]:1",
+        "http://127.9.9.9",
+    ] {
+        assert!(told(url).is_empty(), "{url}");
+    }
+    for url in [
+        "",
+        "api.weixin.qq.com",
+        "ftp://w",
+        "http://w",
+        "http://127.0.0.1.example",
+        "https://user@w",
+        "https://:pw@w",
+        "https://w/?a=1",
+        "https://w/#a",
+        "data:x",
+    ] {
+        assert_eq!(told(url).len(), 1, "{url}");
+    }
+}
+
+#[test]
+fn a_setting_of_the_other_kind_of_store_has_no_effect_and_is_told() {
+    let told = errors("[store]\nurl = 'redis://h'\npool_size = 9\npath = 'elsewhere'\n");
+    let expected = [
+        "2: store.url: has no effect unless store.kind = \"redis\"",
+        "3: store.pool_size: has no effect unless store.kind = \"redis\"",
+    ];
+    assert_eq!(told, expected);
+    let told = errors("[store]\nkind = 'redis'\nurl = 'redis://h'\npath = 'elsewhere'\n");
+    assert_eq!(
+        told,
+        ["4: store.path: has no effect unless store.kind = \"embedded\""]
+    );
+    // As a full file writes them.
+    load("[store]\nkind = 'redis'\nurl = 'redis://h'\npath = 'data/token-broker.redb'\n");
+    load(&format!("[store]\nurl = ''\npool_size = 8\n{SMALL}"));
+}
+
+#[test]
+fn an_authority_that_cannot_be_read_is_told() {
+    let files = Files::new();
+    let path = files.write("ca.pem", "");
+    let config = load(&format!("[upstream]\nca_file = '{}'\n", path.display()));
+    assert_eq!(config.upstream.ca_file, Some(path));
+    let told = errors("[upstream]\nca_file = '/nonexistent'\n");
+    assert_eq!(
+        told,
+        ["2: upstream.ca_file: cannot be read: entity not found"]
+    );
+}

@@ -1,0 +1,11 @@
+//! The configuration as a file and an environment give it.
+#![expect(clippy::expect_used, reason = "a test stops at what it did not expect")]
+
+mod environment;
+mod form;
+mod promises;
+mod sample;
+mod secrecy;
+mod unavailable;
+
+pub(crate) use sample::{Files, SMALL, load};
