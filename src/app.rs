@@ -24,7 +24,9 @@ use crate::domain::replica::Replica;
 use crate::domain::secret::Secret;
 use crate::fingerprint::{origin_of, secret_fingerprint};
 use crate::follower::Follower;
-use crate::http::{AccessLog, ApiState, Callers, Limits, OpsState, Readiness, serve_api, serve_ops};
+use crate::http::{
+    AccessLog, ApiState, Callers, Limits, OpsState, Readiness, serve_api, serve_ops,
+};
 use crate::metrics::{MeteredStore, MeteredUpstream, Metrics};
 use crate::ports::{Chance, Clock, Signal, Store, Subject, Upstream};
 use crate::refresher::Refresher;
@@ -96,7 +98,12 @@ impl Application {
         let core = Core::build(&config)?;
         let api = bind("server.listen", config.server.listen)?;
         let ops = bind("server.ops_listen", config.server.ops_listen)?;
-        Ok(Self { api, ops, config, core })
+        Ok(Self {
+            api,
+            ops,
+            config,
+            core,
+        })
     }
 
     /// Where the API listens.
@@ -122,7 +129,12 @@ impl Application {
     /// # Errors
     /// A server that cannot start.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), StartError> {
-        let Self { api, ops, config, core } = self;
+        let Self {
+            api,
+            ops,
+            config,
+            core,
+        } = self;
         let (api_address, ops_address) = (api.1, ops.1);
         let stopping = CancellationToken::new();
         let limits = Limits {
@@ -131,20 +143,32 @@ impl Application {
             ..Limits::default()
         };
         let readiness = Readiness::new(core.reader, Arc::clone(&core.clock), stopping.clone());
-        let ops = serve_ops(ops.0, OpsState::new(Arc::clone(&core.metrics), readiness), &limits)?;
+        let ops = serve_ops(
+            ops.0,
+            OpsState::new(Arc::clone(&core.metrics), readiness),
+            &limits,
+        )?;
         let callers = ArcSwap::from_pointee(Callers::new(config.callers));
         let state = ApiState::new(
             core.broker,
             Arc::new(callers),
             core.metrics.http(),
-            AccessLog::new(config.log.access_sample),
+            AccessLog {
+                one_in: config.log.access_sample,
+            },
             (config.server.max_body, limits.head_timeout),
         );
         let api = serve_api(api.0, state, &limits)?;
         let (api_handle, ops_handle) = (api.handle(), ops.handle());
         let (api, ops) = (tokio::spawn(api), tokio::spawn(ops));
         let loops = CancellationToken::new();
-        let tasks = start_loops(core.scheduler, core.follower, core.signals, &core.refresher, &loops);
+        let tasks = start_loops(
+            core.scheduler,
+            core.follower,
+            core.signals,
+            &core.refresher,
+            &loops,
+        );
         info!(
             version = env!("CARGO_PKG_VERSION"), listen = %api_address, ops_listen = %ops_address,
             apps = config.apps.len(), "started"
@@ -158,7 +182,10 @@ impl Application {
         api_handle.stop(true).await;
         loops.cancel();
         for task in tasks {
-            if tokio::time::timeout(config.server.drain, task).await.is_err() {
+            if tokio::time::timeout(config.server.drain, task)
+                .await
+                .is_err()
+            {
                 warn!("a refresh did not end in time; another replica repairs what it left");
             }
         }
@@ -174,7 +201,11 @@ impl Application {
 }
 
 fn bind(key: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let failed = |source| StartError::Listen { key, address, source };
+    let failed = |source| StartError::Listen {
+        key,
+        address,
+        source,
+    };
     let listener = TcpListener::bind(address).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
@@ -195,7 +226,12 @@ impl Core {
                 let store = EmbeddedStore::open(path, origin)?;
                 (Arc::new(MeteredStore::new(store, metrics.store())), None)
             }
-            Backend::Redis { url, connect_timeout, reply_timeout, pool_size } => {
+            Backend::Redis {
+                url,
+                connect_timeout,
+                reply_timeout,
+                pool_size,
+            } => {
                 let settings = RedisSettings {
                     url: Secret::new(url.expose()),
                     namespace: config.store.namespace.clone(),
@@ -207,7 +243,10 @@ impl Core {
                 };
                 let store = RedisStore::new(&settings)?;
                 let signals = store.signals();
-                (Arc::new(MeteredStore::new(store, metrics.store())), Some(signals))
+                (
+                    Arc::new(MeteredStore::new(store, metrics.store())),
+                    Some(signals),
+                )
             }
         };
         let upstream = WeChat::new(
@@ -217,9 +256,14 @@ impl Core {
                 proxy: None,
                 ca_file: config.upstream.ca_file.clone(),
             },
-            config.apps.iter().map(|app| (app.appid.clone(), app.secret.clone())).collect(),
+            config
+                .apps
+                .iter()
+                .map(|app| (app.appid.clone(), app.secret.clone()))
+                .collect(),
         )?;
-        let upstream: Arc<dyn Upstream> = Arc::new(MeteredUpstream::new(upstream, metrics.upstream()));
+        let upstream: Arc<dyn Upstream> =
+            Arc::new(MeteredUpstream::new(upstream, metrics.upstream()));
 
         let shared = store.is_shared();
         let replica = |app: &crate::config::AppConfig| {
@@ -233,7 +277,12 @@ impl Core {
         let secrets: HashMap<_, _> = config
             .apps
             .iter()
-            .map(|app| (app.appid.clone(), secret_fingerprint(&app.appid, &app.secret)))
+            .map(|app| {
+                (
+                    app.appid.clone(),
+                    secret_fingerprint(&app.appid, &app.secret),
+                )
+            })
             .collect();
         let refresher = Arc::new(Refresher {
             store,
@@ -247,12 +296,26 @@ impl Core {
         });
         metrics.watch(reader.clone(), Arc::clone(&clock));
         let (scheduler, desk) = Scheduler::new(Arc::clone(&refresher), changes);
-        let broker = Broker::new(reader.clone(), desk, Arc::clone(&clock), config.server.cold_wait);
+        let broker = Broker::new(
+            reader.clone(),
+            desk,
+            Arc::clone(&clock),
+            config.server.cold_wait,
+        );
         let channel = mpsc::channel(SIGNALS);
         let to_follower = channel.0.clone();
         let follower = Follower::new(Arc::clone(&refresher), channel, config.refresh.reconcile);
         let signals = signals.map(|signals| (signals, to_follower));
-        Ok(Self { broker, reader, refresher, scheduler, follower, signals, metrics, clock })
+        Ok(Self {
+            broker,
+            reader,
+            refresher,
+            scheduler,
+            follower,
+            signals,
+            metrics,
+            clock,
+        })
     }
 }
 
@@ -301,12 +364,17 @@ fn supervise<L: Loop>(
     use futures_util::FutureExt;
     tokio::spawn(async move {
         loop {
-            let run = std::panic::AssertUnwindSafe(task.run(&stop)).catch_unwind().await;
+            let run = std::panic::AssertUnwindSafe(task.run(&stop))
+                .catch_unwind()
+                .await;
             if run.is_ok() || stop.is_cancelled() {
                 return;
             }
             refresher.metrics.panicked(name);
-            error!(task = name, "a loop panicked and is started again; this is a bug of the broker, please report it");
+            error!(
+                task = name,
+                "a loop panicked and is started again; this is a bug of the broker, please report it"
+            );
             tokio::time::sleep(AFTER_PANIC).await;
         }
     })

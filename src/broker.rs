@@ -38,6 +38,8 @@ pub struct Served {
     pub expires_in: Duration,
     /// When it expires by this machine's wall clock, since 1970 UTC.
     pub expires_at: Duration,
+    /// Whether the store or a check has lately said that it stands.
+    pub vouched: bool,
 }
 
 /// Why no grant was handed out.
@@ -119,6 +121,7 @@ impl Broker {
             grant: Arc::clone(grant),
             expires_in,
             expires_at: now.wall + expires_in,
+            vouched: view.is_vouched(now),
         })
     }
 

@@ -12,14 +12,17 @@
 //! Redis, a file, and WeChat's API; they meet the core only in `app`.
 
 pub mod adapters;
+pub mod app;
 pub mod broker;
 pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod fingerprint;
 pub mod follower;
+pub mod http;
 pub mod key;
 pub mod metrics;
+pub mod overview;
 pub mod ports;
 pub mod refresher;
 pub mod scheduler;

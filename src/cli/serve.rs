@@ -14,7 +14,9 @@ use crate::telemetry;
 pub(super) fn serve(path: &Path, environment: &Environment) -> Result<(), Failure> {
     let config = Config::load(Some(path), environment.iter())?;
     telemetry::init(config.log.level.as_str(), config.log.format)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let stop = stop_signal()?;
         Application::build(config)?.run(stop).await?;

@@ -27,7 +27,7 @@ impl Refresher {
         if outcome == CheckOutcome::Refused {
             outcome = self.check_once(credential, token).await;
         }
-        self.metrics.checked(&credential.app, purpose, outcome);
+        self.metrics.checked(purpose, outcome);
         outcome
     }
 

@@ -157,14 +157,13 @@ impl Refresher {
         }
 
         let fetched = self.upstream.fetch(credential, permit.force).await;
-        let took = self.clock.now().boot.saturating_sub(now.boot);
         let outcome = match &fetched {
             Fetched::Granted { .. } => FetchOutcome::Granted,
             Fetched::Refused(error) => FetchOutcome::Refused(error.class()),
             Fetched::NotSent(_) => FetchOutcome::NotSent,
             Fetched::Ambiguous(_) => FetchOutcome::Ambiguous,
         };
-        self.metrics.fetched(&credential.app, reason, outcome, took);
+        self.metrics.fetched(&credential.app, reason, outcome);
         match fetched {
             Fetched::Granted {
                 value,

@@ -174,8 +174,7 @@ impl Refresher {
             replica.block(by, now, wait);
             wait
         });
-        self.metrics
-            .blocked(&self.publisher.subject(id).credential.app, by);
+        self.metrics.blocked(by);
         StepEnd::Blocked(by, wait)
     }
 
@@ -184,8 +183,7 @@ impl Refresher {
         let now = self.clock.now();
         self.publisher
             .update(id, |replica| replica.block(by, now, wait));
-        self.metrics
-            .blocked(&self.publisher.subject(id).credential.app, by);
+        self.metrics.blocked(by);
         StepEnd::Blocked(by, wait)
     }
 }

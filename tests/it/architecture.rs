@@ -16,29 +16,60 @@ const RULES: &[Rule] = &[
         part: "src/domain",
         except: &[],
         never: &[
-            "tokio", "serde", "tracing", "rand::", "Instant", "SystemTime", "std::fs", "std::net", "std::io",
-            "std::thread", "async ", "Mutex", "Atomic",
+            "tokio",
+            "serde",
+            "tracing",
+            "rand::",
+            "Instant",
+            "SystemTime",
+            "std::fs",
+            "std::net",
+            "std::io",
+            "std::thread",
+            "async ",
+            "Mutex",
+            "Atomic",
         ],
         because: "the domain is pure: std and thiserror, no clock, no chance, no I/O, no state shared by threads",
     },
     Rule {
         part: "src/broker.rs",
         except: &[],
-        never: &["dyn Store", "dyn Upstream", "crate::adapters", "Publisher", "Arc<Refresher>"],
+        never: &[
+            "dyn Store",
+            "dyn Upstream",
+            "crate::adapters",
+            "Publisher",
+            "Arc<Refresher>",
+        ],
         because: "a request can touch neither store nor upstream",
     },
     Rule {
         part: "src/http",
         except: &[],
-        never: &["dyn Store", "dyn Upstream", "crate::adapters", "Publisher", "refresher::Refresher"],
+        never: &[
+            "dyn Store",
+            "dyn Upstream",
+            "crate::adapters",
+            "Publisher",
+            "refresher::Refresher",
+        ],
         because: "a request can touch neither store nor upstream",
     },
     Rule {
         part: "src/adapters",
         except: &[],
         never: &[
-            "crate::broker", "crate::refresher", "crate::scheduler", "crate::follower", "crate::snapshot",
-            "crate::http", "crate::app", "crate::config", "crate::metrics", "crate::cli",
+            "crate::broker",
+            "crate::refresher",
+            "crate::scheduler",
+            "crate::follower",
+            "crate::snapshot",
+            "crate::http",
+            "crate::app",
+            "crate::config",
+            "crate::metrics",
+            "crate::cli",
         ],
         because: "adapters know the ports and the domain, and nothing of the core",
     },
@@ -87,7 +118,11 @@ fn rust_files(part: &str) -> Vec<PathBuf> {
             let entries = fs::read_dir(&path).expect("a readable directory");
             open.extend(entries.map(|entry| entry.expect("a readable entry").path()));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path.strip_prefix(root()).expect("below the root").to_owned());
+            found.push(
+                path.strip_prefix(root())
+                    .expect("below the root")
+                    .to_owned(),
+            );
         }
     }
     found.sort();
@@ -121,7 +156,11 @@ fn everybody_imports_only_what_the_layout_allows() {
         for file in files.iter().filter(|file| !excepted(file) && !tests(file)) {
             for (number, line) in code(file) {
                 for word in rule.never.iter().filter(|word| line.contains(**word)) {
-                    broken.push(format!("{}:{number}: {word:?}: {}", file.display(), rule.because));
+                    broken.push(format!(
+                        "{}:{number}: {word:?}: {}",
+                        file.display(),
+                        rule.because
+                    ));
                 }
             }
         }
@@ -143,7 +182,11 @@ fn the_domain_imports_nothing_of_ours() {
 fn every_file_opens_with_why_it_exists() {
     for part in ["src", "tests"] {
         for file in rust_files(part) {
-            assert!(text(&file).starts_with("//!"), "{} does not open with //!", file.display());
+            assert!(
+                text(&file).starts_with("//!"),
+                "{} does not open with //!",
+                file.display()
+            );
         }
     }
 }
@@ -152,6 +195,10 @@ fn every_file_opens_with_why_it_exists() {
 fn no_file_is_too_long_to_read() {
     for file in rust_files("src") {
         let lines = code(&file).len();
-        assert!(lines <= 400, "{} has {lines} lines of code: make two of it", file.display());
+        assert!(
+            lines <= 400,
+            "{} has {lines} lines of code: make two of it",
+            file.display()
+        );
     }
 }

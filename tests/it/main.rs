@@ -1,7 +1,10 @@
 //! One integration binary: everything that needs real processes, a real Redis, or the simulator.
 
+mod architecture;
 mod cli;
 mod config;
+mod http;
+mod scenarios;
 mod store;
 mod support;
 mod upstream;

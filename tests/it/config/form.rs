@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use token_broker::config::{Backend, Config, LogFormat};
+use token_broker::config::{Backend, Config};
 use token_broker::domain::app_id::AppId;
 use token_broker::domain::caller::Verb;
 use token_broker::domain::credential::Mode;
+use token_broker::telemetry::LogFormat;
 
 use super::sample::{Files, SMALL, errors, load};
 

@@ -32,7 +32,12 @@ impl TestBroker {
             let stop = async { drop(stopped.await) };
             application.run(stop).await.expect("the broker runs");
         });
-        Self { api, ops, stop: Some(stop), running }
+        Self {
+            api,
+            ops,
+            stop: Some(stop),
+            running,
+        }
     }
 
     /// A caller of this replica.
@@ -50,7 +55,9 @@ impl TestBroker {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
         }
-        (&mut self.running).await.expect("the broker stopped cleanly");
+        (&mut self.running)
+            .await
+            .expect("the broker stopped cleanly");
     }
 }
 
@@ -83,12 +90,17 @@ impl Reply {
     /// The token in it.
     pub(crate) fn token(&self) -> String {
         let json = self.json();
-        json["access_token"].as_str().unwrap_or_else(|| panic!("no token: {}", self.body)).to_owned()
+        json["access_token"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no token: {}", self.body))
+            .to_owned()
     }
 
     /// Its version.
     pub(crate) fn version(&self) -> u64 {
-        self.json()["version"].as_u64().unwrap_or_else(|| panic!("no version: {}", self.body))
+        self.json()["version"]
+            .as_u64()
+            .unwrap_or_else(|| panic!("no version: {}", self.body))
     }
 
     /// The stable code of a problem.
@@ -105,12 +117,19 @@ impl Caller {
             .timeout(Duration::from_secs(15))
             .build()
             .expect("a client");
-        Self { client, base: format!("http://{address}"), key: Some(KEY.to_owned()) }
+        Self {
+            client,
+            base: format!("http://{address}"),
+            key: Some(KEY.to_owned()),
+        }
     }
 
     /// The same with another key, or none.
     pub(crate) fn with_key(&self, key: Option<&str>) -> Self {
-        Self { key: key.map(str::to_owned), ..self.clone() }
+        Self {
+            key: key.map(str::to_owned),
+            ..self.clone()
+        }
     }
 
     /// Sends a request; a connection that fails is `Err`.
@@ -132,7 +151,13 @@ impl Caller {
         let response = request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response.text().await?;
-        Ok(Reply { status, headers, body, asked_at, answered_at: Instant::now() })
+        Ok(Reply {
+            status,
+            headers,
+            body,
+            asked_at,
+            answered_at: Instant::now(),
+        })
     }
 
     /// `GET`, which must be answered.
@@ -142,7 +167,9 @@ impl Caller {
 
     /// `POST` of JSON, which must be answered.
     pub(crate) async fn post(&self, path: &str, body: serde_json::Value) -> Reply {
-        self.try_send("POST", path, Some(body)).await.expect("an answer")
+        self.try_send("POST", path, Some(body))
+            .await
+            .expect("an answer")
     }
 
     /// The current token's reply.

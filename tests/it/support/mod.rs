@@ -1,3 +1,12 @@
 //! What the tests share: a real Redis, a simulated WeChat, brokers in this process and in their own.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a test stops where something is missing"
+)]
+
+pub(crate) mod broker;
+pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod redis;
+pub(crate) mod settings;

@@ -40,7 +40,11 @@ impl Process {
                 lines.lock().expect("not poisoned").push(line);
             }
         });
-        Self { child, log, _config: config }
+        Self {
+            child,
+            log,
+            _config: config,
+        }
     }
 
     /// Starts it and waits until it listens.
@@ -59,14 +63,23 @@ impl Process {
     pub(crate) async fn address(&self, field: &str) -> SocketAddr {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
-            let found = self.log.lock().expect("not poisoned").iter().find_map(|line| {
-                let json: serde_json::Value = serde_json::from_str(line).ok()?;
-                (json["message"] == "started").then(|| json[field].as_str()?.parse().ok())?
-            });
+            let found = self
+                .log
+                .lock()
+                .expect("not poisoned")
+                .iter()
+                .find_map(|line| {
+                    let json: serde_json::Value = serde_json::from_str(line).ok()?;
+                    (json["message"] == "started").then(|| json[field].as_str()?.parse().ok())?
+                });
             if let Some(address) = found {
                 return address;
             }
-            assert!(Instant::now() < deadline, "it does not listen:\n{}", self.log());
+            assert!(
+                Instant::now() < deadline,
+                "it does not listen:\n{}",
+                self.log()
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -78,11 +91,17 @@ impl Process {
 
     /// What `/metrics` says.
     pub(crate) async fn metrics(&self) -> String {
-        Caller::new(self.address("ops_listen").await).get("/metrics").await.body
+        Caller::new(self.address("ops_listen").await)
+            .get("/metrics")
+            .await
+            .body
     }
 
     fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a pid");
+        let pid = i32::try_from(self.child.id())
+            .ok()
+            .and_then(Pid::from_raw)
+            .expect("a pid");
         let _ = kill_process(pid, signal);
     }
 
@@ -114,7 +133,11 @@ impl Process {
             if let Ok(Some(status)) = self.child.try_wait() {
                 return status.code();
             }
-            assert!(Instant::now() < deadline, "it does not end:\n{}", self.log());
+            assert!(
+                Instant::now() < deadline,
+                "it does not end:\n{}",
+                self.log()
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

@@ -56,7 +56,11 @@ impl Proxy {
             held: Notify::new(),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
-        Self { address, shared, accepting }
+        Self {
+            address,
+            shared,
+            accepting,
+        }
     }
 
     /// What a broker is configured with.
@@ -91,7 +95,9 @@ impl Proxy {
 
     /// Waits until a connection was stopped so.
     pub(crate) async fn held(&self, bound: Duration) {
-        tokio::time::timeout(bound, self.shared.held.notified()).await.expect("the script is called in time");
+        tokio::time::timeout(bound, self.shared.held.notified())
+            .await
+            .expect("the script is called in time");
     }
 }
 
@@ -170,7 +176,11 @@ async fn carry(client: TcpStream, server: TcpStream, shared: &Shared) {
 /// Waits out a frozen network.
 async fn pass(shared: &Shared) {
     let mut weather = shared.weather.subscribe();
-    drop(weather.wait_for(|weather| *weather != Weather::Frozen).await);
+    drop(
+        weather
+            .wait_for(|weather| *weather != Weather::Frozen)
+            .await,
+    );
 }
 
 /// Whether this request calls the script to stop at; it stops one call only. A call is one packet here:
@@ -179,6 +189,12 @@ fn take_hold(shared: &Shared, request: &[u8]) -> Option<Hold> {
     let mut hold = shared.hold.lock().expect("not poisoned");
     let (script, _) = hold.as_ref()?;
     let called = request.windows(7).any(|window| window == b"EVALSHA")
-        && request.windows(script.len()).any(|window| window == script.as_bytes());
-    if called { hold.take().map(|(_, hold)| hold) } else { None }
+        && request
+            .windows(script.len())
+            .any(|window| window == script.as_bytes());
+    if called {
+        hold.take().map(|(_, hold)| hold)
+    } else {
+        None
+    }
 }

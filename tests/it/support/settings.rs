@@ -3,8 +3,11 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use token_broker::key::CallerKey;
+
 /// The caller's key of all tests, made of zeros so that nobody takes it for a real one.
-pub(crate) const KEY: &str = "tbk_tests_0000000000000000000000000000000000000000000000000000000000000000";
+pub(crate) const KEY: &str =
+    "tbk_tests_0000000000000000000000000000000000000000000000000000000000000000";
 
 /// What a broker under test is configured with; written out as the TOML that people write.
 #[derive(Clone, Debug)]
@@ -50,8 +53,17 @@ impl AppUnderTest {
     }
 
     pub(crate) fn stable(appid: &str) -> Self {
-        Self { mode: "stable", ..Self::new(appid) }
+        Self {
+            mode: "stable",
+            ..Self::new(appid)
+        }
     }
+}
+
+/// The hash of [`KEY`] as the configuration wants it.
+pub(crate) fn key_hash() -> String {
+    let key = CallerKey::parse(KEY).expect("a key of the right form");
+    format!("sha256:{}", key.hash())
 }
 
 /// How long a simulated token lives in tests.
@@ -85,7 +97,7 @@ impl Settings {
             callers: format!(
                 "[[callers]]\nid = \"tests\"\nkeys = [\"{}\"]\n\
                  allow = [{{ appids = [\"*\"], verbs = [\"read\", \"call\", \"refresh\", \"admin\"] }}]\n",
-                token_broker::key::hash_of(KEY)
+                key_hash()
             ),
             log_level: "info".to_owned(),
         }
@@ -114,10 +126,18 @@ impl Settings {
     /// The file as people write it.
     pub(crate) fn to_toml(&self) -> String {
         let mut toml = String::new();
-        let _ = writeln!(toml, "[server]\nlisten = {:?}\nops_listen = {:?}", self.listen, self.ops_listen);
+        let _ = writeln!(
+            toml,
+            "[server]\nlisten = {:?}\nops_listen = {:?}",
+            self.listen, self.ops_listen
+        );
         for (key, value) in &self.server {
             let quoted = value.parse::<i64>().is_err();
-            let _ = if quoted { writeln!(toml, "{key} = {value:?}") } else { writeln!(toml, "{key} = {value}") };
+            let _ = if quoted {
+                writeln!(toml, "{key} = {value:?}")
+            } else {
+                writeln!(toml, "{key} = {value}")
+            };
         }
         match &self.store {
             StoreUnderTest::Redis { url, namespace } => {
@@ -128,17 +148,33 @@ impl Settings {
                 );
             }
             StoreUnderTest::Embedded { path } => {
-                let _ = writeln!(toml, "[store]\nkind = \"embedded\"\npath = {:?}", path.display().to_string());
+                let _ = writeln!(
+                    toml,
+                    "[store]\nkind = \"embedded\"\npath = {:?}",
+                    path.display().to_string()
+                );
             }
         }
         let timeout = self.timeout.as_millis();
-        let _ = writeln!(toml, "[upstream]\nbase_url = {:?}\ntimeout = \"{timeout}ms\"", self.upstream);
+        let _ = writeln!(
+            toml,
+            "[upstream]\nbase_url = {:?}\ntimeout = \"{timeout}ms\"",
+            self.upstream
+        );
         let _ = writeln!(toml, "[refresh]");
         for (key, value) in &self.refresh {
             let quoted = value.parse::<f64>().is_err();
-            let _ = if quoted { writeln!(toml, "{key} = {value:?}") } else { writeln!(toml, "{key} = {value}") };
+            let _ = if quoted {
+                writeln!(toml, "{key} = {value:?}")
+            } else {
+                writeln!(toml, "{key} = {value}")
+            };
         }
-        let _ = writeln!(toml, "[log]\nlevel = {:?}\nformat = \"json\"", self.log_level);
+        let _ = writeln!(
+            toml,
+            "[log]\nlevel = {:?}\nformat = \"json\"",
+            self.log_level
+        );
         for app in &self.apps {
             let _ = writeln!(
                 toml,

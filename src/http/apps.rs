@@ -1,0 +1,138 @@
+//! `/apps`: the state of apps without their secrets; pausing and resuming them.
+
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use serde::Serialize;
+
+use super::call::Call;
+use super::problem::Problem;
+use crate::broker::Broker;
+use crate::domain::caller::Verb;
+use crate::domain::time::Timestamp;
+use crate::overview::{Overview, trouble_word};
+use crate::snapshot::SlotId;
+
+/// All apps that the caller administers.
+pub(super) async fn all(call: &Call) -> Result<HttpResponse, Problem> {
+    let rights = call.caller()?.rights;
+    let broker = call.broker();
+    let administered = |id: &SlotId| rights.allows(broker.app(*id), Verb::Admin);
+    let ids = broker.reader().ids().filter(administered);
+    let apps: Vec<_> = ids.map(|id| AppState::of(broker, id)).collect();
+    if apps.is_empty() && broker.reader().ids().next().is_some() {
+        return Err(Problem::admin_of_none());
+    }
+    Ok(HttpResponse::Ok().json(Apps { apps }))
+}
+
+/// One app.
+pub(super) async fn one(call: &Call) -> Result<HttpResponse, Problem> {
+    let id = call.app_for(Verb::Admin)?;
+    Ok(HttpResponse::Ok().json(AppState::of(call.broker(), id)))
+}
+
+/// No fetch any more.
+pub(super) async fn pause(call: &Call) -> Result<HttpResponse, Problem> {
+    set_pause(call, true).await
+}
+
+/// Fetches again.
+pub(super) async fn resume(call: &Call) -> Result<HttpResponse, Problem> {
+    set_pause(call, false).await
+}
+
+async fn set_pause(call: &Call, paused: bool) -> Result<HttpResponse, Problem> {
+    let id = call.app_for(Verb::Admin)?;
+    let broker = call.broker();
+    let set = broker.set_pause(id, paused).await;
+    set.map_err(|refusal| Problem::not_paused(&refusal, broker.app(id)))?;
+    tracing::warn!(appid = %broker.app(id), paused, caller = call.known_caller().map(tracing::field::display), "an app was paused or resumed");
+    Ok(HttpResponse::Ok().json(AppState::of(broker, id)))
+}
+
+#[derive(Serialize)]
+struct Apps<'a> {
+    apps: Vec<AppState<'a>>,
+}
+
+/// What is told of an app. Times are whole seconds since 1970 UTC; what is not known is `null`.
+#[derive(Serialize)]
+struct AppState<'a> {
+    appid: &'a str,
+    mode: &'static str,
+    status: &'static str,
+    servable: bool,
+    version: Option<u64>,
+    expires_at: Option<u64>,
+    expires_in: Option<u64>,
+    issued_at: Option<u64>,
+    refresh_at: Option<u64>,
+    vouched: bool,
+    pending: bool,
+    suspect: bool,
+    dead: bool,
+    paused: bool,
+    blocked: Option<&'static str>,
+    blocked_until: Option<u64>,
+    cooldown: Option<Cooldown>,
+    failures: Option<u32>,
+    budget_left: Option<u32>,
+    budget_used: Option<u32>,
+    last_fetch: Option<u64>,
+    lease_held: Option<bool>,
+    store_trouble: Option<&'static str>,
+}
+
+/// After which refusal no fetch is made, and what a person does about it.
+#[derive(Serialize)]
+struct Cooldown {
+    class: &'static str,
+    until: u64,
+    meaning: &'static str,
+    advice: &'static str,
+    needs_a_person: bool,
+}
+
+impl<'a> AppState<'a> {
+    fn of(broker: &'a Broker, id: SlotId) -> Self {
+        let subject = broker.reader().subject(id);
+        let now = broker.now();
+        let app = Overview::of(&broker.view(id), &subject.rules, now);
+        Self {
+            appid: subject.credential.app.as_str(),
+            mode: subject.credential.mode.as_str(),
+            status: app.status.as_str(),
+            servable: app.servable,
+            version: app.version.map(|version| version.0),
+            expires_at: app.expires_at.as_ref().map(Duration::as_secs),
+            expires_in: app.expires_in.as_ref().map(Duration::as_secs),
+            issued_at: app.issued_at.map(seconds),
+            refresh_at: app.refresh_at.map(seconds),
+            vouched: app.vouched,
+            pending: app.pending,
+            suspect: app.suspect,
+            dead: app.dead,
+            paused: app.paused,
+            blocked: app.blocked.map(|(by, _)| by.as_str()),
+            blocked_until: app.blocked.map(|(_, left)| (now.wall + left).as_secs()),
+            cooldown: app.cooldown.map(|(class, until)| Cooldown {
+                class: class.as_str(),
+                until: seconds(until),
+                meaning: class.meaning(),
+                advice: class.advice(),
+                needs_a_person: class.needs_a_person(),
+            }),
+            failures: app.stored.map(|stored| stored.failures),
+            budget_left: app.stored.map(|stored| stored.budget_left),
+            budget_used: app.stored.map(|stored| stored.budget_used),
+            last_fetch: app.stored.and_then(|stored| stored.last_fetch).map(seconds),
+            lease_held: app.stored.map(|stored| stored.lease_held),
+            store_trouble: app.trouble.map(trouble_word),
+        }
+    }
+}
+
+const fn seconds(at: Timestamp) -> u64 {
+    at.as_micros() / 1_000_000
+}

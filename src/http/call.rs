@@ -1,0 +1,120 @@
+//! A request on its way through: who asks, for which app, with which right. Handlers ask it; it answers
+//! with what they need, or with the problem to refuse with.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::HeaderMap;
+use actix_web::web::Payload;
+use arc_swap::Guard;
+use serde::de::DeserializeOwned;
+
+use super::body;
+use super::callers::{Callers, Identity};
+use super::layer::Worker;
+use super::problem::Problem;
+use crate::broker::{Broker, Served};
+use crate::domain::app_id::AppId;
+use crate::domain::caller::{CallerId, Verb};
+use crate::snapshot::SlotId;
+
+/// A request.
+pub(super) struct Call {
+    request: HttpRequest,
+    payload: Cell<Option<Payload>>,
+    worker: Rc<Worker>,
+    callers: Guard<Arc<Callers>>,
+    /// Which app it turned out to be about: for the access line.
+    app: Cell<Option<SlotId>>,
+}
+
+impl Call {
+    pub(super) fn new(request: HttpRequest, payload: Payload, worker: Rc<Worker>) -> Self {
+        Self {
+            callers: worker.state.callers.load(),
+            request,
+            payload: Cell::new(Some(payload)),
+            worker,
+            app: Cell::new(None),
+        }
+    }
+
+    pub(super) fn headers(&self) -> &HeaderMap {
+        self.request.headers()
+    }
+
+    pub(super) fn broker(&self) -> &Broker {
+        &self.worker.state.broker
+    }
+
+    pub(super) fn worker(&self) -> &Worker {
+        &self.worker
+    }
+
+    /// Whose request it is. Query parameters are refused here: no route takes any.
+    pub(super) fn caller(&self) -> Result<Identity<'_>, Problem> {
+        let caller = self.callers.authenticate(self.headers())?;
+        self.refuse_query()?;
+        Ok(caller)
+    }
+
+    /// The app of the path, where the caller may do this with it.
+    pub(super) fn app_for(&self, verb: Verb) -> Result<SlotId, Problem> {
+        let caller = self.caller()?;
+        let asked = self.request.match_info().get("appid").unwrap_or_default();
+        let hidden = || Problem::unknown_app(AppId::parse(asked).ok());
+        let id = self.broker().find(asked).ok_or_else(hidden)?;
+        self.app.set(Some(id));
+        let app = self.broker().app(id);
+        if caller.rights.allows(app, verb) {
+            Ok(id)
+        } else if caller.rights.knows(app) {
+            Err(Problem::forbidden(verb, app))
+        } else {
+            Err(hidden())
+        }
+    }
+
+    /// The body, as a JSON object of this `form`.
+    pub(super) async fn object<T: DeserializeOwned>(&self, form: &str) -> Result<T, Problem> {
+        match self.payload.take() {
+            Some(payload) => {
+                body::object(self.headers(), payload, self.worker.state.body, form).await
+            }
+            None => Err(Problem::malformed_body(String::from("The body was read."))),
+        }
+    }
+
+    /// Counts an answer with a token that nobody has vouched for lately.
+    pub(super) fn count_served(&self, served: &Served) {
+        if !served.vouched {
+            self.worker.state.metrics.served_unvouched();
+        }
+    }
+
+    fn refuse_query(&self) -> Result<(), Problem> {
+        match self.request.uri().query() {
+            None => Ok(()),
+            Some(query) => Err(Problem::unexpected_query(first_name(query))),
+        }
+    }
+
+    /// Who asked, found out anew: for the few requests that leave a line in the log.
+    pub(super) fn known_caller(&self) -> Option<&CallerId> {
+        self.callers.authenticate(self.headers()).ok()?.id
+    }
+
+    /// Which app of ours it was about, whether the caller may know of it or not.
+    pub(super) fn known_app(&self) -> Option<&AppId> {
+        self.app.get().map(|id| self.broker().app(id))
+    }
+}
+
+/// The name of a query's first parameter, where it is short and plain: else it may be anything.
+fn first_name(query: &str) -> Option<&str> {
+    let name = query.split(['&', '=']).next()?;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    ((1..=32).contains(&name.len()) && name.bytes().all(plain)).then_some(name)
+}

@@ -1,0 +1,34 @@
+//! The HTTP interface: request → caller, app, verb → `broker` → answer.
+//!
+//! [`routes`] is the table of all routes. A handler is a few lines: it asks the [`call`] who asks for what,
+//! asks the broker, and renders; whatever goes wrong is a [`problem`]. [`layer`] stands around every
+//! handler: request id, counters, access log. Nothing here ever waits for the store or for WeChat while a
+//! token can be answered from memory.
+
+mod apps;
+mod body;
+mod call;
+mod callers;
+mod conditional;
+mod layer;
+mod negotiation;
+mod ops;
+mod problem;
+mod readiness;
+mod refresh;
+mod report;
+mod request_id;
+mod route;
+mod routes;
+mod server;
+mod throttle;
+mod token;
+
+pub use callers::Callers;
+pub use layer::AccessLog;
+pub use ops::OpsState;
+pub use problem::Code;
+pub use readiness::Readiness;
+pub use route::Route;
+pub use routes::{ApiState, api, ops};
+pub use server::{Limits, serve_api, serve_ops};

@@ -1,0 +1,81 @@
+//! Whether this replica may be sent requests. Once it may, it may until it stops: an app that breaks, or
+//! a store that goes away, is no reason to take every replica out of service at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::replica::{StoreTrouble, View};
+use crate::ports::Clock;
+use crate::snapshot::Reader;
+
+/// Judges it.
+#[derive(Clone)]
+pub struct Readiness {
+    reader: Reader,
+    clock: Arc<dyn Clock>,
+    stopping: CancellationToken,
+    was_ready: Arc<AtomicBool>,
+}
+
+/// What is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotReady {
+    /// The broker is stopping.
+    Stopping,
+    /// So many apps were not looked up in the store yet.
+    NotLookedUp(usize),
+    /// No app has a token yet.
+    NoneServable,
+}
+
+impl Readiness {
+    /// `stopping` is cancelled when the shutdown begins.
+    #[must_use]
+    pub fn new(reader: Reader, clock: Arc<dyn Clock>, stopping: CancellationToken) -> Self {
+        Self {
+            reader,
+            clock,
+            stopping,
+            was_ready: Arc::default(),
+        }
+    }
+
+    /// What is missing, if anything is.
+    pub(super) fn judge(&self) -> Result<(), NotReady> {
+        if self.stopping.is_cancelled() {
+            return Err(NotReady::Stopping);
+        }
+        if !self.was_ready.load(Ordering::Relaxed) {
+            self.judge_apps()?;
+            self.was_ready.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn judge_apps(&self) -> Result<(), NotReady> {
+        let now = self.clock.now();
+        let (mut missing, mut servable, mut none) = (0, false, true);
+        for id in self.reader.ids() {
+            let view = self.reader.view(id);
+            missing += usize::from(!was_looked_up(&view));
+            servable |= view.servable(now).is_some();
+            none = false;
+        }
+        match (missing, servable || none) {
+            (0, true) => Ok(()),
+            (0, false) => Err(NotReady::NoneServable),
+            (missing, _) => Err(NotReady::NotLookedUp(missing)),
+        }
+    }
+}
+
+/// A record that the store has and this broker cannot use was looked up too: it is that app's trouble.
+fn was_looked_up(view: &View) -> bool {
+    view.record.is_some()
+        || matches!(
+            view.trouble,
+            Some(StoreTrouble::Foreign | StoreTrouble::Unreadable)
+        )
+}

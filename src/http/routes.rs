@@ -1,0 +1,119 @@
+//! The route tables.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::Method;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpResponse, Resource, guard};
+use arc_swap::ArcSwap;
+
+use super::body::Bounds;
+use super::call::Call;
+use super::callers::Callers;
+use super::layer::{AccessLog, Worker, within};
+use super::ops::OpsState;
+use super::problem::Problem;
+use super::route::Route;
+use super::throttle::Throttle;
+use super::{apps, ops as operations, refresh, report, token};
+use crate::broker::Broker;
+use crate::metrics::HttpMetrics;
+
+/// What the API's handlers work with: one for all workers.
+pub struct ApiState {
+    pub(super) broker: Broker,
+    /// Whoever reloads the configuration puts the new ones in.
+    pub(super) callers: Arc<ArcSwap<Callers>>,
+    pub(super) metrics: Arc<HttpMetrics>,
+    pub(super) access_log: AccessLog,
+    pub(super) body: Bounds,
+    pub(super) throttle: Throttle,
+}
+
+impl ApiState {
+    /// A body may have `max_body` bytes, and `body_timeout` to arrive.
+    #[must_use]
+    pub fn new(
+        broker: Broker,
+        callers: Arc<ArcSwap<Callers>>,
+        metrics: Arc<HttpMetrics>,
+        access_log: AccessLog,
+        (max_body, body_timeout): (usize, Duration),
+    ) -> Self {
+        Self {
+            broker,
+            callers,
+            metrics,
+            access_log,
+            body: Bounds {
+                most: max_body,
+                time: body_timeout,
+            },
+            throttle: Throttle::new(),
+        }
+    }
+}
+
+/// The API. Called once a worker.
+pub fn api(state: Arc<ApiState>) -> impl FnOnce(&mut ServiceConfig) {
+    let table = Table(Rc::new(Worker::new(state)));
+    move |config| {
+        config
+            // First: the hot path is found first.
+            .service(table.get("/token/{appid}", Route::Token, token::read))
+            .service(table.post("/token/{appid}/report", Route::Report, report::report))
+            .service(table.post("/token/{appid}/refresh", Route::Refresh, refresh::refresh))
+            .service(table.get("/apps", Route::Apps, apps::all))
+            .service(table.get("/apps/{appid}", Route::App, apps::one))
+            .service(table.post("/apps/{appid}/pause", Route::Pause, apps::pause))
+            .service(table.post("/apps/{appid}/resume", Route::Resume, apps::resume))
+            .default_service(within(&table.0, Route::None, nowhere));
+    }
+}
+
+/// Metrics, probes, and the page that leads to them. Called once a worker.
+pub fn ops(state: Arc<OpsState>) -> impl FnOnce(&mut ServiceConfig) {
+    move |config| {
+        config
+            .app_data(web::Data::from(state))
+            .service(operations::get("/", operations::index))
+            .service(operations::get("/metrics", operations::metrics))
+            .service(operations::get("/livez", operations::livez))
+            .service(operations::get("/readyz", operations::readyz))
+            .default_service(web::route().to(operations::nowhere));
+    }
+}
+
+/// One method a path; any other is answered with 405.
+struct Table(Rc<Worker>);
+
+impl Table {
+    fn get<H>(&self, path: &str, route: Route, handler: H) -> Resource
+    where
+        H: AsyncFn(&Call) -> Result<HttpResponse, Problem> + Clone + 'static,
+    {
+        let either = guard::Any(guard::Get()).or(guard::Head());
+        web::resource(path)
+            .route(within(&self.0, route, handler).guard(either))
+            .default_service(within(&self.0, route, async |_: &Call| {
+                Err(Problem::method_not_allowed(&[Method::GET, Method::HEAD]))
+            }))
+    }
+
+    fn post<H>(&self, path: &str, route: Route, handler: H) -> Resource
+    where
+        H: AsyncFn(&Call) -> Result<HttpResponse, Problem> + Clone + 'static,
+    {
+        web::resource(path)
+            .route(within(&self.0, route, handler).method(Method::POST))
+            .default_service(within(&self.0, route, async |_: &Call| {
+                Err(Problem::method_not_allowed(&[Method::POST]))
+            }))
+    }
+}
+
+async fn nowhere(_: &Call) -> Result<HttpResponse, Problem> {
+    Err(Problem::no_such_route())
+}

@@ -1,0 +1,86 @@
+//! The servers: what holds for every connection of a listener, in one place.
+//!
+//! What cannot be read as HTTP at all never reaches a route: a malformed head is answered 400, one over
+//! 128 KiB 431, one that does not come in time 408, each by actix and without a body.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::{App, HttpServer};
+
+use super::ops::OpsState;
+use super::routes::{ApiState, api, ops};
+
+/// What a listener bears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Threads that answer requests; 0 = one a core.
+    pub workers: usize,
+    /// How long an idle connection is kept: longer than the balancers in front keep theirs, so that it
+    /// is they who close.
+    pub keep_alive: Duration,
+    /// How long a request's head may take to arrive.
+    pub head_timeout: Duration,
+    /// Connections at the same time, for each worker.
+    pub max_connections: usize,
+    /// How long requests may go on after the server was told to stop.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            workers: 0,
+            keep_alive: Duration::from_secs(75),
+            head_timeout: Duration::from_secs(5),
+            max_connections: 25_000,
+            drain: Duration::from_secs(25),
+        }
+    }
+}
+
+/// Probes and scrapes are few: one thread.
+const OPS_WORKERS: usize = 1;
+
+/// Serves the API. The server runs once it is awaited; its handle stops it.
+///
+/// # Errors
+/// The listener cannot be used.
+pub fn serve_api(listener: TcpListener, state: ApiState, limits: &Limits) -> io::Result<Server> {
+    let state = Arc::new(state);
+    let server = HttpServer::new(move || App::new().configure(api(Arc::clone(&state))));
+    let server = match limits.workers {
+        0 => server,
+        workers => server.workers(workers),
+    };
+    Ok(server
+        .keep_alive(limits.keep_alive)
+        .client_request_timeout(limits.head_timeout)
+        .max_connections(limits.max_connections)
+        .shutdown_timeout(limits.drain.as_secs())
+        // Signals are for the composition root.
+        .disable_signals()
+        .listen(listener)?
+        .run())
+}
+
+/// Serves metrics and probes. It is stopped last: a probe must be able to hear that the API is stopping.
+///
+/// # Errors
+/// The listener cannot be used.
+pub fn serve_ops(listener: TcpListener, state: OpsState, limits: &Limits) -> io::Result<Server> {
+    let state = Arc::new(state);
+    Ok(
+        HttpServer::new(move || App::new().configure(ops(Arc::clone(&state))))
+            .workers(OPS_WORKERS)
+            .keep_alive(limits.keep_alive)
+            .client_request_timeout(limits.head_timeout)
+            .shutdown_timeout(1)
+            .disable_signals()
+            .listen(listener)?
+            .run(),
+    )
+}

@@ -1,0 +1,180 @@
+//! What the write flow counts: fetches, checks, and all that should be rare.
+
+use prometheus::IntCounterVec;
+
+use super::declare::Declare;
+use super::{CheckOutcome, FetchOutcome, Metrics, Purpose};
+use crate::domain::app_id::AppId;
+use crate::domain::protocol::Reason;
+use crate::domain::replica::BlockedBy;
+
+#[derive(Debug)]
+pub(super) struct FlowMetrics {
+    fetches: IntCounterVec,
+    fetch_refusals: IntCounterVec,
+    checks: IntCounterVec,
+    blocked: IntCounterVec,
+    foreign_invalidations: IntCounterVec,
+    overlaps: IntCounterVec,
+    deaths: IntCounterVec,
+    pending: IntCounterVec,
+    put_backs: IntCounterVec,
+    panics: IntCounterVec,
+}
+
+/// The reasons whose first fetch must show in a rate. The others come with their first event: they are
+/// rare, and five reasons by four outcomes would be twenty series an app. So are tokens that could not be
+/// stored, or were put back.
+const EXPECTED: [Reason; 2] = [Reason::Scheduled, Reason::Missing];
+
+/// The tasks whose panics are counted.
+const TASKS: [&str; 1] = ["step"];
+
+impl FlowMetrics {
+    pub(super) fn declare<'a>(
+        declare: &Declare<'_>,
+        apps: impl IntoIterator<Item = &'a AppId>,
+    ) -> Self {
+        let metrics = Self {
+            fetches: declare.counters(
+                "fetches_total",
+                "Fetches that ended, by why they were made and how they ended. Each but not_sent costs budget.",
+                &["appid", "reason", "outcome"],
+            ),
+            fetch_refusals: declare.counters(
+                "fetch_refusals_total",
+                "Fetches that WeChat answered with an error, by its class.",
+                &["appid", "class"],
+            ),
+            checks: declare.counters(
+                "checks_total",
+                "Questions to WeChat whether a token is accepted.",
+                &["purpose", "outcome"],
+            ),
+            blocked: declare.counters(
+                "blocked_total",
+                "Refreshes that were kept from happening.",
+                &["reason"],
+            ),
+            foreign_invalidations: declare.counters(
+                "foreign_invalidations_total",
+                "Tokens that died although no fetch of ours replaced them: somebody else fetches with the app's secret.",
+                &["appid"],
+            ),
+            overlaps: declare.counters(
+                "overlaps_detected_total",
+                "Fetches that came too late to be stored, since another one had begun.",
+                &["appid"],
+            ),
+            deaths: declare.counters(
+                "deaths_total",
+                "Tokens that WeChat refused before they expired.",
+                &["appid"],
+            ),
+            pending: declare.counters(
+                "pending_total",
+                "Fetched tokens that could not be stored at once.",
+                &["appid"],
+            ),
+            put_backs: declare.counters(
+                "put_backs_total",
+                "Tokens put back into a store that had lost them.",
+                &["appid"],
+            ),
+            panics: declare.counters(
+                "panics_total",
+                "Tasks that panicked: each is a bug of the broker.",
+                &["task"],
+            ),
+        };
+        metrics.start_at_zero(apps);
+        metrics
+    }
+
+    fn start_at_zero<'a>(&self, apps: impl IntoIterator<Item = &'a AppId>) {
+        for app in apps {
+            let app = app.as_str();
+            for reason in EXPECTED {
+                let granted = FetchOutcome::Granted.as_str();
+                self.fetches
+                    .with_label_values(&[app, reason.as_str(), granted]);
+            }
+            for family in [&self.foreign_invalidations, &self.overlaps, &self.deaths] {
+                family.with_label_values(&[app]);
+            }
+        }
+        for purpose in Purpose::ALL {
+            for outcome in CheckOutcome::ALL {
+                self.checks
+                    .with_label_values(&[purpose.as_str(), outcome.as_str()]);
+            }
+        }
+        for task in TASKS {
+            self.panics.with_label_values(&[task]);
+        }
+    }
+}
+
+impl Metrics {
+    /// A fetch ended.
+    pub fn fetched(&self, app: &AppId, reason: Reason, outcome: FetchOutcome) {
+        let app = app.as_str();
+        self.flow
+            .fetches
+            .with_label_values(&[app, reason.as_str(), outcome.as_str()])
+            .inc();
+        if let FetchOutcome::Refused(class) = outcome {
+            self.flow
+                .fetch_refusals
+                .with_label_values(&[app, class.as_str()])
+                .inc();
+        }
+    }
+
+    /// A check ended.
+    pub fn checked(&self, purpose: Purpose, outcome: CheckOutcome) {
+        self.flow
+            .checks
+            .with_label_values(&[purpose.as_str(), outcome.as_str()])
+            .inc();
+    }
+
+    /// A refresh was kept from happening.
+    pub fn blocked(&self, by: BlockedBy) {
+        self.flow.blocked.with_label_values(&[by.as_str()]).inc();
+    }
+
+    /// A grant was found dead that no fetch of ours explains.
+    pub fn foreign_invalidation(&self, app: &AppId) {
+        count_for(&self.flow.foreign_invalidations, app);
+    }
+
+    /// Two fetches overlapped.
+    pub fn overlap_detected(&self, app: &AppId) {
+        count_for(&self.flow.overlaps, app);
+    }
+
+    /// A grant died before it expired.
+    pub fn died(&self, app: &AppId) {
+        count_for(&self.flow.deaths, app);
+    }
+
+    /// A grant could not be stored and is served meanwhile.
+    pub fn pending(&self, app: &AppId) {
+        count_for(&self.flow.pending, app);
+    }
+
+    /// A grant was put back into the store.
+    pub fn put_back(&self, app: &AppId) {
+        count_for(&self.flow.put_backs, app);
+    }
+
+    /// A task or a step panicked.
+    pub fn panicked(&self, task: &'static str) {
+        self.flow.panics.with_label_values(&[task]).inc();
+    }
+}
+
+fn count_for(family: &IntCounterVec, app: &AppId) {
+    family.with_label_values(&[app.as_str()]).inc();
+}

@@ -1,0 +1,101 @@
+//! The closed sets that serve as labels, where the domain does not have them already.
+
+use crate::domain::upstream_error::ErrorClass;
+
+/// How a fetch ended: a closed set, the label of `token_broker_fetches_total`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FetchOutcome {
+    /// Upstream issued a grant.
+    Granted,
+    /// A well-formed error.
+    Refused(ErrorClass),
+    /// The request never left.
+    NotSent,
+    /// A grant may have been issued.
+    Ambiguous,
+}
+
+/// Why a check was made: a closed set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// The regular look at a live grant.
+    Watch,
+    /// The store cannot be asked.
+    CutOff,
+    /// Before a repair spends budget.
+    Repair,
+    /// Before a grant goes back to the store.
+    PutBack,
+    /// A caller's report.
+    Report,
+}
+
+/// What a check said: a closed set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CheckOutcome {
+    /// Accepted.
+    Accepted,
+    /// Refused, twice.
+    Refused,
+    /// An answer that says nothing about the token.
+    Inconclusive,
+    /// No answer.
+    Away,
+}
+
+impl FetchOutcome {
+    /// The word for it in metrics; the class of a refusal is counted apart.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::Refused(_) => "refused",
+            Self::NotSent => "not_sent",
+            Self::Ambiguous => "ambiguous",
+        }
+    }
+}
+
+impl Purpose {
+    /// Every purpose.
+    pub const ALL: [Self; 5] = [
+        Self::Watch,
+        Self::CutOff,
+        Self::Repair,
+        Self::PutBack,
+        Self::Report,
+    ];
+
+    /// The word for it in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Watch => "watch",
+            Self::CutOff => "cut_off",
+            Self::Repair => "repair",
+            Self::PutBack => "put_back",
+            Self::Report => "report",
+        }
+    }
+}
+
+impl CheckOutcome {
+    /// Every outcome.
+    pub const ALL: [Self; 4] = [
+        Self::Accepted,
+        Self::Refused,
+        Self::Inconclusive,
+        Self::Away,
+    ];
+
+    /// The word for it in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+            Self::Inconclusive => "inconclusive",
+            Self::Away => "away",
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Every measurement of the process: what is declared, who counts it, and how it is told.
+//!
+//! One registry an instance, never the global one, so that tests do not share counters. A declaration is
+//! name, help, labels and registration in one ([`declare`]); `docs/metrics.md` lists them all, and a test
+//! holds the two equal. Labels are closed sets; an appid label comes only from the configuration, so that
+//! no request can create a series.
+
+mod declare;
+mod flow;
+mod http;
+mod labels;
+mod process;
+mod snapshot;
+mod store;
+mod upstream;
+
+pub use declare::Declared;
+pub use http::HttpMetrics;
+pub use labels::{CheckOutcome, FetchOutcome, Purpose};
+pub use store::{MeteredStore, StoreMetrics};
+pub use upstream::{MeteredUpstream, UpstreamMetrics};
+
+use std::sync::Arc;
+
+use prometheus::{Registry, TextEncoder};
+
+use self::declare::Declare;
+use self::flow::FlowMetrics;
+use self::snapshot::SnapshotCollector;
+use crate::domain::app_id::AppId;
+use crate::ports::Clock;
+use crate::snapshot::Reader;
+
+/// The media type of [`Metrics::render`].
+pub const TEXT_FORMAT: &str = prometheus::TEXT_FORMAT;
+
+/// All measurements of one process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    declared: Vec<Declared>,
+    flow: FlowMetrics,
+    http: Arc<HttpMetrics>,
+    store: Arc<StoreMetrics>,
+    upstream: Arc<UpstreamMetrics>,
+}
+
+impl Metrics {
+    /// Declares everything, and sets what is counted for each of `apps` to zero, so that a rate or an
+    /// alert works from the first event on.
+    pub fn new<'a>(apps: impl IntoIterator<Item = &'a AppId>) -> Self {
+        let registry = Registry::new();
+        let declare = Declare::on(&registry);
+        let flow = FlowMetrics::declare(&declare, apps);
+        let http = Arc::new(HttpMetrics::declare(&declare));
+        let store = Arc::new(StoreMetrics::declare(&declare));
+        let upstream = Arc::new(UpstreamMetrics::declare(&declare));
+        process::declare(&declare);
+        snapshot::declare(&declare);
+        Self {
+            declared: declare.list(),
+            registry,
+            flow,
+            http,
+            store,
+            upstream,
+        }
+    }
+
+    /// Tells the state of every credential of `reader` as well. Once an instance.
+    pub fn watch(&self, reader: Reader, clock: Arc<dyn Clock>) {
+        let collector = SnapshotCollector::new(reader, clock);
+        if let Err(error) = self.registry.register(Box::new(collector)) {
+            tracing::error!(%error, "the state of the apps is missing in the metrics; this is a bug of the broker, please report it");
+        }
+    }
+
+    /// What the HTTP interface counts.
+    #[must_use]
+    pub fn http(&self) -> Arc<HttpMetrics> {
+        Arc::clone(&self.http)
+    }
+
+    /// What [`MeteredStore`] counts.
+    #[must_use]
+    pub fn store(&self) -> Arc<StoreMetrics> {
+        Arc::clone(&self.store)
+    }
+
+    /// What [`MeteredUpstream`] counts.
+    #[must_use]
+    pub fn upstream(&self) -> Arc<UpstreamMetrics> {
+        Arc::clone(&self.upstream)
+    }
+
+    /// Every family that can be told, whether it has a series or not.
+    #[must_use]
+    pub fn declared(&self) -> &[Declared] {
+        &self.declared
+    }
+
+    /// All series in Prometheus' text format.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let families = self.registry.gather();
+        TextEncoder::new()
+            .encode_to_string(&families)
+            .unwrap_or_default()
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new([])
+    }
+}

@@ -1,0 +1,86 @@
+//! What is measured of WeChat, as a decorator over the port.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use prometheus::{Gauge, Histogram};
+
+use super::declare::Declare;
+use crate::domain::credential::Credential;
+use crate::domain::secret::Secret;
+use crate::ports::{Checked, Fetched, Upstream};
+
+const BUCKETS: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// Calls to WeChat.
+#[derive(Debug)]
+pub struct UpstreamMetrics {
+    fetch: Histogram,
+    check: Histogram,
+    up: Gauge,
+}
+
+/// An upstream that is measured.
+#[derive(Debug)]
+pub struct MeteredUpstream<U> {
+    inner: U,
+    metrics: Arc<UpstreamMetrics>,
+}
+
+impl UpstreamMetrics {
+    pub(super) fn declare(declare: &Declare<'_>) -> Self {
+        let durations = declare.histograms(
+            "upstream_duration_seconds",
+            "How long one call to WeChat took, with whatever outcome.",
+            &["op"],
+            &BUCKETS,
+        );
+        let up = declare.gauge(
+            "upstream_up",
+            "Whether WeChat answered the last call, whatever it answered; 1 before the first.",
+        );
+        up.set(1.0);
+        Self {
+            fetch: durations.with_label_values(&["fetch"]),
+            check: durations.with_label_values(&["check"]),
+            up,
+        }
+    }
+
+    fn answered(&self, there: bool) {
+        self.up.set(if there { 1.0 } else { 0.0 });
+    }
+}
+
+impl<U> MeteredUpstream<U> {
+    /// Measures `inner`.
+    pub const fn new(inner: U, metrics: Arc<UpstreamMetrics>) -> Self {
+        Self { inner, metrics }
+    }
+}
+
+#[async_trait]
+impl<U: Upstream> Upstream for MeteredUpstream<U> {
+    async fn fetch(&self, credential: &Credential, force: bool) -> Fetched {
+        let begun = Instant::now();
+        let fetched = self.inner.fetch(credential, force).await;
+        self.metrics.fetch.observe(begun.elapsed().as_secs_f64());
+        self.metrics.answered(match fetched {
+            Fetched::Granted { .. } | Fetched::Refused(_) => true,
+            Fetched::NotSent(_) | Fetched::Ambiguous(_) => false,
+        });
+        fetched
+    }
+
+    async fn check(&self, credential: &Credential, token: &Secret) -> Checked {
+        let begun = Instant::now();
+        let checked = self.inner.check(credential, token).await;
+        self.metrics.check.observe(begun.elapsed().as_secs_f64());
+        self.metrics.answered(match checked {
+            Checked::Accepted | Checked::Refused(_) | Checked::Inconclusive(_) => true,
+            Checked::Away(_) => false,
+        });
+        checked
+    }
+}

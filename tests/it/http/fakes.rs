@@ -1,0 +1,213 @@
+//! The ports, replaced: a store that runs the protocol in memory, a WeChat that answers as told, and a
+//! clock that can be moved.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use token_broker::domain::credential::Credential;
+use token_broker::domain::epoch::Nonce;
+use token_broker::domain::protocol::{
+    Attempt, Begin, Claim, Claimed, Commit, Committed, Failure, Judge, Judged, PutBack,
+    PutBackAnswer, Record, SetPause, Suspect,
+};
+use token_broker::domain::secret::{Fingerprint, Secret};
+use token_broker::domain::time::{Moment, Timestamp, micros};
+use token_broker::ports::{
+    BegunIn, Chance, Checked, Clock, Fetched, Stamped, Store, StoreError, Subject, Upstream,
+};
+
+/// Runs like a real one from 2026 on, and can be moved ahead.
+#[derive(Debug)]
+pub(super) struct MovableClock {
+    begun: Instant,
+    ahead: Mutex<Duration>,
+}
+
+impl MovableClock {
+    pub(super) fn new() -> Self {
+        Self {
+            begun: Instant::now(),
+            ahead: Mutex::default(),
+        }
+    }
+
+    pub(super) fn advance(&self, by: Duration) {
+        *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) += by;
+    }
+}
+
+impl Clock for MovableClock {
+    fn now(&self) -> Moment {
+        let ahead = *self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone = self.begun.elapsed() + ahead;
+        Moment {
+            boot: Duration::from_secs(1_000) + gone,
+            wall: Duration::from_secs(1_790_000_000) + gone,
+        }
+    }
+}
+
+/// Draws the same again and again; nonces count.
+#[derive(Debug, Default)]
+pub(super) struct NoChance(AtomicU64);
+
+impl Chance for NoChance {
+    fn unit(&self) -> f64 {
+        0.5
+    }
+
+    fn nonce(&self) -> Nonce {
+        Nonce(u128::from(self.0.fetch_add(1, Ordering::Relaxed)) + 1)
+    }
+}
+
+/// Runs the protocol in memory. Clones share it.
+#[derive(Clone)]
+pub(super) struct MemoryStore {
+    clock: Arc<MovableClock>,
+    records: Arc<Mutex<HashMap<Credential, Record>>>,
+    away: Arc<AtomicBool>,
+}
+
+impl MemoryStore {
+    pub(super) fn new(clock: Arc<MovableClock>) -> Self {
+        Self {
+            clock,
+            records: Arc::default(),
+            away: Arc::default(),
+        }
+    }
+
+    pub(super) fn go_away(&self) {
+        self.away.store(true, Ordering::Relaxed);
+    }
+
+    fn change<T>(
+        &self,
+        of: &Subject,
+        change: impl FnOnce(&mut Record, Timestamp) -> T,
+    ) -> Result<Stamped<T>, StoreError> {
+        if self.away.load(Ordering::Relaxed) {
+            return Err(StoreError::Away(String::from("told to be")));
+        }
+        let at = Timestamp::from_micros(micros(self.clock.now().wall));
+        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        let record = records.entry(of.credential.clone()).or_default();
+        record.open(&of.rules, Fingerprint::new(1), at)?;
+        let answer = change(record, at);
+        Ok(Stamped { at, answer })
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn begin(&self, of: &Subject, input: &Begin) -> Result<Stamped<BegunIn>, StoreError> {
+        self.change(of, |record, at| BegunIn {
+            begun: record.begin(input, &of.rules, at),
+            confirmed: true,
+        })
+    }
+
+    async fn commit(&self, of: &Subject, input: &Commit) -> Result<Stamped<Committed>, StoreError> {
+        self.change(of, |record, at| record.commit(input, &of.rules, at))
+    }
+
+    async fn fail(&self, of: &Subject, input: &Failure) -> Result<Stamped<()>, StoreError> {
+        self.change(of, |record, at| record.fail(input, &of.rules, at))
+    }
+
+    async fn release(&self, of: &Subject, input: &Attempt) -> Result<Stamped<()>, StoreError> {
+        self.change(of, |record, _| record.release(input, &of.rules))
+    }
+
+    async fn claim_check(
+        &self,
+        of: &Subject,
+        input: &Claim,
+    ) -> Result<Stamped<Claimed>, StoreError> {
+        self.change(of, |record, at| record.claim_check(input, at))
+    }
+
+    async fn judge(&self, of: &Subject, input: &Judge) -> Result<Stamped<Judged>, StoreError> {
+        self.change(of, |record, at| record.judge(input, &of.rules, at))
+    }
+
+    async fn put_back(
+        &self,
+        of: &Subject,
+        input: &PutBack,
+    ) -> Result<Stamped<PutBackAnswer>, StoreError> {
+        self.change(of, |record, at| record.put_back(input, &of.rules, at))
+    }
+
+    async fn suspect(&self, of: &Subject, input: &Suspect) -> Result<Stamped<()>, StoreError> {
+        self.change(of, |record, at| record.suspect(input, &of.rules, at))
+    }
+
+    async fn set_pause(&self, of: &Subject, input: &SetPause) -> Result<Stamped<()>, StoreError> {
+        self.change(of, |record, at| record.set_pause(input, at))
+    }
+
+    async fn read(
+        &self,
+        of: &[&Subject],
+    ) -> Result<Vec<Result<Stamped<Record>, StoreError>>, StoreError> {
+        let read = |of: &&Subject| self.change(of, |record, _| record.clone());
+        of.iter()
+            .map(read)
+            .map(|answer| match answer {
+                Err(StoreError::Away(why)) => Err(StoreError::Away(why)),
+                answer => Ok(answer),
+            })
+            .collect()
+    }
+
+    async fn ask(&self, of: &Subject) -> Result<(), StoreError> {
+        self.change(of, |_, _| ()).map(|_| ())
+    }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
+}
+
+/// Answers as it was told to; until then, not at all. Clones share it.
+#[derive(Clone)]
+pub(super) struct ToldUpstream {
+    fetched: Arc<Mutex<Fetched>>,
+    checked: Arc<Mutex<Checked>>,
+}
+
+impl ToldUpstream {
+    pub(super) fn new() -> Self {
+        let why = || String::from("nothing was told");
+        Self {
+            fetched: Arc::new(Mutex::new(Fetched::NotSent(why()))),
+            checked: Arc::new(Mutex::new(Checked::Away(why()))),
+        }
+    }
+
+    pub(super) fn will_issue(&self, fetched: Fetched) {
+        *self.fetched.lock().unwrap_or_else(PoisonError::into_inner) = fetched;
+    }
+
+    pub(super) fn will_say(&self, checked: Checked) {
+        *self.checked.lock().unwrap_or_else(PoisonError::into_inner) = checked;
+    }
+}
+
+#[async_trait]
+impl Upstream for ToldUpstream {
+    async fn fetch(&self, _: &Credential, _: bool) -> Fetched {
+        let fetched = self.fetched.lock();
+        fetched.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn check(&self, _: &Credential, _: &Secret) -> Checked {
+        let checked = self.checked.lock();
+        checked.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

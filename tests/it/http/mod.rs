@@ -1,0 +1,13 @@
+//! The HTTP interface over the real broker, refresher and scheduler, with the ports replaced.
+
+mod apps;
+mod documents;
+mod fakes;
+mod logs;
+mod metrics;
+mod operations;
+mod refusals;
+mod reports;
+mod rig;
+mod token;
+mod wire;

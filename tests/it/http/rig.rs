@@ -1,0 +1,312 @@
+//! A broker with a few apps and callers, its HTTP interface, and how a test talks to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::body::to_bytes;
+use actix_web::dev::Service as _;
+use actix_web::http::header::HeaderMap;
+use actix_web::test::{TestRequest, init_service};
+use actix_web::{App, http::StatusCode};
+use arc_swap::ArcSwap;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use token_broker::broker::Broker;
+use token_broker::config::CallerConfig;
+use token_broker::domain::app_id::AppId;
+use token_broker::domain::budget::Budget;
+use token_broker::domain::caller::{CallerId, Rights, Verb};
+use token_broker::domain::credential::{Credential, Mode};
+use token_broker::domain::epoch::Version;
+use token_broker::domain::grant::Grant;
+use token_broker::domain::replica::Replica;
+use token_broker::domain::rules::Rules;
+use token_broker::domain::secret::{Digest, Fingerprint, Secret};
+use token_broker::domain::time::{Timestamp, micros};
+use token_broker::http::{AccessLog, ApiState, Callers, OpsState, Readiness, api, ops};
+use token_broker::metrics::{MeteredStore, MeteredUpstream, Metrics};
+use token_broker::ports::{Clock, Fetched, Subject};
+use token_broker::refresher::Refresher;
+use token_broker::scheduler::{Desk, Scheduler};
+use token_broker::snapshot::{Publisher, Reader, SlotId, snapshot};
+use tokio_util::sync::CancellationToken;
+
+use super::fakes::{MemoryStore, MovableClock, NoChance, ToldUpstream};
+
+/// The app whose token is there from the start.
+pub(super) const SERVED: &str = "wx-served";
+/// The app that has none.
+pub(super) const EMPTY: &str = "wx-empty";
+/// A token that must show up nowhere but where it is asked for.
+pub(super) const TOKEN: &str = "canary-token-with-\"quotes\"-and-\\";
+/// The version it is served under.
+pub(super) const VERSION: u64 = 1_790_000_000_000_000;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+pub(super) struct Rig {
+    pub(super) clock: Arc<MovableClock>,
+    pub(super) store: MemoryStore,
+    pub(super) upstream: ToldUpstream,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) publisher: Publisher,
+    pub(super) stopping: CancellationToken,
+    broker: Broker,
+    callers: Arc<ArcSwap<Callers>>,
+    readiness: Readiness,
+}
+
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    pub(super) fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name).map(|value| value.to_str());
+        value.and_then(Result::ok).unwrap_or("")
+    }
+
+    /// The code of the problem document, which is checked to be well-formed on the way.
+    pub(super) fn problem(&self) -> String {
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        assert_eq!(self.header("cache-control"), "no-store");
+        let document = self.json();
+        assert_eq!(document["status"], self.status.as_u16());
+        let code = document["code"].as_str().unwrap_or_default().to_owned();
+        assert_eq!(document["type"], format!("urn:token-broker:problem:{code}"));
+        for key in ["title", "detail"] {
+            assert!(document[key].as_str().is_some_and(|text| !text.is_empty()));
+        }
+        let wait = document["retry_after"].as_u64();
+        assert_eq!(self.header("retry-after").parse().ok(), wait);
+        code
+    }
+}
+
+impl Rig {
+    /// A broker whose write flow stands still.
+    pub(super) fn new() -> Self {
+        Self::build(false, callers())
+    }
+
+    /// A broker whose write flow works.
+    pub(super) fn working() -> Self {
+        Self::build(true, callers())
+    }
+
+    /// A broker without any caller.
+    pub(super) fn open() -> Self {
+        Self::build(false, Vec::new())
+    }
+
+    fn build(working: bool, callers: Vec<CallerConfig>) -> Self {
+        let clock = Arc::new(MovableClock::new());
+        let apps = [SERVED, EMPTY].map(app);
+        let metrics = Arc::new(Metrics::new(&apps));
+        let replicas = apps.iter().map(|app| {
+            let credential = Credential::access_token(app.clone(), Mode::Token);
+            let rules = rules();
+            let replica = Replica::new(rules.clone(), false, 0.0);
+            (Subject { credential, rules }, replica)
+        });
+        let (publisher, reader, changes) = snapshot(replicas.collect(), clock.clone());
+        let store = MemoryStore::new(clock.clone());
+        let upstream = ToldUpstream::new();
+        let refresher = Arc::new(Refresher {
+            store: Arc::new(MeteredStore::new(store.clone(), metrics.store())),
+            upstream: Arc::new(MeteredUpstream::new(upstream.clone(), metrics.upstream())),
+            clock: clock.clone(),
+            chance: Arc::new(NoChance::default()),
+            publisher: publisher.clone(),
+            recheck: Arc::default(),
+            metrics: Arc::clone(&metrics),
+            secrets: apps.map(|app| (app, Fingerprint::new(7))).into(),
+        });
+        let (mut scheduler, desk) = Scheduler::new(refresher, changes);
+        let stopping = CancellationToken::new();
+        let stop = stopping.clone();
+        tokio::spawn(async move {
+            if !working {
+                // Kept, so that errands are neither done nor refused.
+                stop.cancelled().await;
+            }
+            scheduler.run(&stop).await;
+        });
+        metrics.watch(reader.clone(), clock.clone());
+        Self {
+            broker: broker(&reader, desk, &clock),
+            callers: Arc::new(ArcSwap::from_pointee(Callers::new(callers))),
+            readiness: Readiness::new(reader, clock.clone(), stopping.clone()),
+            clock,
+            store,
+            upstream,
+            metrics,
+            publisher,
+            stopping,
+        }
+    }
+
+    /// Gives [`SERVED`] its token.
+    pub(super) fn serve(&self) -> &Self {
+        let id = self.id(SERVED);
+        let now = self.clock.now();
+        let issued_at = Timestamp::from_micros(micros(now.wall));
+        let life = Duration::from_secs(7200);
+        let grant = Grant {
+            version: Version(VERSION),
+            value: Secret::new(TOKEN),
+            digest: digest(TOKEN),
+            issued_at,
+            expires_at: issued_at + life,
+        };
+        self.publisher
+            .update(id, |replica| replica.committed(grant, now.after(life), now));
+        self
+    }
+
+    /// Has WeChat issue this token from now on.
+    pub(super) fn issue(&self, token: &str) {
+        self.upstream.will_issue(Fetched::Granted {
+            value: Secret::new(token),
+            digest: digest(token),
+            life: Duration::from_secs(7200),
+        });
+    }
+
+    pub(super) fn id(&self, appid: &str) -> SlotId {
+        let found = self.broker.find(appid);
+        found.unwrap_or_else(|| panic!("no {appid}"))
+    }
+
+    pub(super) fn api_state(&self) -> ApiState {
+        ApiState::new(
+            self.broker.clone(),
+            self.callers.clone(),
+            self.metrics.http(),
+            AccessLog { one_in: 1 },
+            (4096, Duration::from_millis(300)),
+        )
+    }
+
+    pub(super) fn ops_state(&self) -> OpsState {
+        OpsState::new(self.metrics.clone(), self.readiness.clone())
+    }
+
+    pub(super) async fn send(&self, request: TestRequest) -> Answer {
+        let state = Arc::new(self.api_state());
+        let service = init_service(App::new().configure(api(state))).await;
+        let response = service.call(request.to_request()).await;
+        answer(response.unwrap_or_else(|error| panic!("{error}"))).await
+    }
+
+    pub(super) async fn send_ops(&self, request: TestRequest) -> Answer {
+        let state = Arc::new(self.ops_state());
+        let service = init_service(App::new().configure(ops(state))).await;
+        let response = service.call(request.to_request()).await;
+        answer(response.unwrap_or_else(|error| panic!("{error}"))).await
+    }
+
+    /// Asks with a caller's key.
+    pub(super) async fn get(&self, caller: &str, path: &str) -> Answer {
+        self.send(with_key(caller, TestRequest::get().uri(path)))
+            .await
+    }
+
+    pub(super) async fn post(&self, caller: &str, path: &str, body: &str) -> Answer {
+        let request = TestRequest::post().uri(path);
+        let request = request.insert_header(("content-type", "application/json"));
+        self.send(with_key(caller, request).set_payload(body.to_owned()))
+            .await
+    }
+}
+
+async fn answer(
+    response: actix_web::dev::ServiceResponse<impl actix_web::body::MessageBody>,
+) -> Answer {
+    let status = response.status();
+    let headers = response.headers().clone();
+    let body = to_bytes(response.into_body()).await;
+    let body = body.unwrap_or_else(|_| panic!("a body that fails"));
+    Answer {
+        status,
+        headers,
+        body: body.to_vec(),
+    }
+}
+
+fn broker(reader: &Reader, desk: Desk, clock: &Arc<MovableClock>) -> Broker {
+    let cold_wait = Duration::from_millis(200);
+    Broker::new(reader.clone(), desk, clock.clone(), cold_wait)
+}
+
+pub(super) fn app(text: &str) -> AppId {
+    AppId::parse(text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+pub(super) fn digest(token: &str) -> Digest {
+    Digest::new(Sha256::digest(token).into())
+}
+
+/// A caller's key, which differs from any other's.
+pub(super) fn key(caller: &str) -> String {
+    format!("tbk_{caller}_{}", digest(caller))
+}
+
+/// The key that is to replace it.
+pub(super) fn next_key(caller: &str) -> String {
+    format!("tbk_{caller}_{}", digest("next"))
+}
+
+pub(super) fn with_key(caller: &str, request: TestRequest) -> TestRequest {
+    request.insert_header(("authorization", format!("Bearer {}", key(caller))))
+}
+
+/// Each named after what it may do.
+fn callers() -> Vec<CallerConfig> {
+    let on = |id: &str, appid: &str, verbs: &[Verb]| {
+        let mut rights = Rights::default();
+        rights.allow_on(app(appid), verbs.iter().copied().collect());
+        CallerConfig {
+            id: CallerId::parse(id).unwrap_or_else(|error| panic!("{error}")),
+            keys: vec![digest(&key(id)), digest(&next_key(id))],
+            rights,
+        }
+    };
+    vec![
+        on("reader", SERVED, &[Verb::Read]),
+        on("caller", SERVED, &[Verb::Call]),
+        on("refresher", SERVED, &[Verb::Refresh]),
+        on("admin", SERVED, &[Verb::Admin]),
+        on("all-on-empty", EMPTY, &Verb::ALL),
+    ]
+}
+
+fn rules() -> Rules {
+    let seconds = Duration::from_secs;
+    Rules {
+        mode: Mode::Token,
+        at: 0.5,
+        jitter: 0.1,
+        min_spacing: seconds(360),
+        lease: seconds(20),
+        reconcile: seconds(30),
+        watch: seconds(60),
+        close_watch: seconds(15),
+        overlap: seconds(300),
+        timeout: seconds(5),
+        backoff: (seconds(1), seconds(60)),
+        budget: Budget::for_limit(2000, DAY),
+        forced_budget: Budget::for_limit(20, DAY),
+    }
+}

@@ -1,0 +1,129 @@
+//! `GET /token/{appid}`.
+
+use std::time::Duration;
+
+use actix_web::test::TestRequest;
+
+use token_broker::ports::Clock as _;
+
+use super::rig::{EMPTY, Rig, SERVED, TOKEN, VERSION, key, next_key, with_key};
+
+#[actix_web::test]
+async fn the_current_token_is_answered_as_json() {
+    let rig = Rig::new();
+    let answer = rig.serve().get("reader", "/token/wx-served").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("content-type"), "application/json");
+    assert_eq!(answer.header("cache-control"), "no-store");
+    assert_eq!(answer.header("etag"), format!("\"{VERSION}\""));
+    let body = answer.json();
+    let keys: Vec<_> = body.as_object().into_iter().flatten().collect();
+    assert_eq!(keys.len(), 5);
+    assert_eq!(body["appid"], SERVED);
+    assert_eq!(body["access_token"], TOKEN);
+    assert_eq!(body["version"], VERSION);
+    assert!(matches!(body["expires_in"].as_u64(), Some(7190..=7200)));
+    assert!(matches!(
+        body["expires_at"].as_u64(),
+        Some(1_790_007_190..=1_790_007_200)
+    ));
+}
+
+#[actix_web::test]
+async fn text_plain_is_answered_with_the_bare_token() {
+    let rig = Rig::new();
+    let request = TestRequest::get().uri("/token/wx-served");
+    let request = with_key("reader", request).insert_header(("accept", "text/plain"));
+    let answer = rig.serve().send(request).await;
+    assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
+    assert_eq!(answer.text(), TOKEN);
+}
+
+#[actix_web::test]
+async fn whoever_has_the_version_is_told_so() {
+    let rig = Rig::new();
+    for (sent, status) in [
+        (format!("\"{VERSION}\""), 304),
+        (format!("\"1\", W/\"{VERSION}\""), 304),
+        (String::from("*"), 304),
+        (String::from("\"1\""), 200),
+    ] {
+        let request = TestRequest::get().uri("/token/wx-served");
+        let request = with_key("reader", request).insert_header(("if-none-match", sent));
+        let answer = rig.serve().send(request).await;
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.header("etag"), format!("\"{VERSION}\""));
+        assert_eq!(answer.body.is_empty(), status == 304);
+    }
+}
+
+#[actix_web::test]
+async fn without_callers_no_key_is_needed() {
+    let rig = Rig::open();
+    let request = TestRequest::get().uri("/token/wx-served");
+    assert_eq!(rig.serve().send(request).await.status, 200);
+}
+
+#[actix_web::test]
+async fn the_next_key_of_a_caller_works_beside_the_old_one() {
+    let rig = Rig::new();
+    rig.serve();
+    for key in [key("reader"), next_key("reader")] {
+        let request = TestRequest::get().uri("/token/wx-served");
+        let request = request.insert_header(("authorization", format!("Bearer {key}")));
+        assert_eq!(rig.send(request).await.status, 200);
+    }
+}
+
+#[actix_web::test]
+async fn where_there_is_no_token_yet_the_answer_says_when_to_come_back() {
+    let rig = Rig::new();
+    let answer = rig.get("all-on-empty", "/token/wx-empty").await;
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.problem(), "starting");
+    assert_eq!(answer.json()["appid"], EMPTY);
+    assert_ne!(answer.header("retry-after"), "");
+}
+
+#[actix_web::test]
+async fn a_first_request_waits_for_the_first_token() {
+    let rig = Rig::working();
+    rig.issue("fresh");
+    let answer = rig.get("all-on-empty", "/token/wx-empty").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.json()["access_token"], "fresh");
+}
+
+#[actix_web::test]
+async fn an_expired_token_is_never_answered() {
+    let rig = Rig::new();
+    rig.serve().clock.advance(Duration::from_secs(7200));
+    let answer = rig.get("reader", "/token/wx-served").await;
+    assert_eq!(answer.problem(), "starting");
+    assert!(!answer.text().contains("canary"));
+}
+
+#[actix_web::test]
+async fn an_answer_that_nobody_vouched_for_is_counted() {
+    let rig = Rig::new();
+    rig.serve().clock.advance(Duration::from_secs(61));
+    let now = rig.clock.now();
+    rig.publisher
+        .update(rig.id(SERVED), |replica| replica.check_failed(now));
+    let answer = rig.get("reader", "/token/wx-served").await;
+    assert_eq!(answer.status, 200);
+    let text = rig.metrics.render();
+    assert!(text.contains("token_broker_served_unvouched_total 1"));
+}
+
+#[actix_web::test]
+async fn a_request_id_goes_back_as_it_came_or_is_made() {
+    let rig = Rig::new();
+    for (sent, kept) in [("trace-42", true), ("not one id", false)] {
+        let request = TestRequest::get().uri("/token/wx-served");
+        let request = with_key("reader", request).insert_header(("x-request-id", sent));
+        let answer = rig.serve().send(request).await;
+        assert_eq!(answer.header("x-request-id") == sent, kept);
+        assert_ne!(answer.header("x-request-id"), "");
+    }
+}
