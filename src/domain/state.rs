@@ -62,7 +62,7 @@ pub struct Cooldown {
 pub struct Pause {
     /// Paused or not.
     pub paused: bool,
-    /// When it was last changed; the newer word wins.
+    /// When it was last changed, or a little more than the word before: it orders, the newer word wins.
     pub changed_at: Timestamp,
 }
 
@@ -189,7 +189,6 @@ impl State {
         self.last_fetch = self.last_fetch.min(now);
         self.budget = rules.budget.cut_to(self.budget, now);
         self.forced_budget = rules.forced_budget.cut_to(self.forced_budget, now);
-        self.pause.changed_at = self.pause.changed_at.min(now);
         self.close_watch_until = self.close_watch_until.min(now + rules.close_watch_lasts());
         self.check.claimed_at = self.check.claimed_at.min(now);
     }
@@ -203,9 +202,6 @@ impl State {
             .forced_budget
             .max(rules.forced_budget.cut_to(memory.forced_budget, now));
         self.last_fetch = self.last_fetch.max(memory.last_fetch.min(now));
-        self.pause = self.pause.newer(Pause {
-            changed_at: memory.pause.changed_at.min(now),
-            ..memory.pause
-        });
+        self.pause = self.pause.newer(memory.pause);
     }
 }

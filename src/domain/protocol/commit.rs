@@ -90,14 +90,17 @@ impl Record {
         };
         stored.expires_at = stored.expires_at.max(input.grant.expires_at);
         stored.cut_to(now);
-        self.state.issuer = stored.version.into();
-        self.end_attempt(&input.attempt);
-        self.state.force = dead;
-        if dead {
-            self.state.failures += 1;
-        } else {
-            self.state.failures = 0;
-            self.state.cooldown = None;
+        let version = stored.version;
+        if current {
+            self.state.issuer = version.into();
+            self.end_attempt(&input.attempt);
+            self.state.force = dead;
+            if dead {
+                self.state.failures += 1;
+            } else {
+                self.state.failures = 0;
+                self.state.cooldown = None;
+            }
         }
         self.state.committed = Some((input.attempt.epoch, input.attempt.nonce));
         true

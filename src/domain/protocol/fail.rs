@@ -81,7 +81,10 @@ impl Record {
             .intent
             .filter(|intent| intent.epoch == attempt.epoch)
         {
-            self.state.last_fetch = intent.last_fetch_before;
+            // Unless a replica remembered a later one meanwhile.
+            if self.state.last_fetch == intent.begun_at {
+                self.state.last_fetch = intent.last_fetch_before;
+            }
             self.state.issuer = intent.issuer_before;
         }
     }

@@ -73,6 +73,11 @@ impl Record {
         if let Some(grant) = &mut self.grant {
             grant.cut_to(now);
         }
+        if let Some(grant) = &self.grant {
+            // A state that was evicted alone must not hand out an epoch below its grant's.
+            self.state.epoch = self.state.epoch.max(grant.version.into());
+            self.state.version = self.state.version.max(grant.version);
+        }
         self.grant.take_if(|grant| now >= grant.kept_until());
         Ok(())
     }

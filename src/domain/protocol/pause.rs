@@ -1,5 +1,7 @@
 //! pause: an SRE stops all fetches of an app, or lets them go on.
 
+use std::time::Duration;
+
 use super::Record;
 use crate::domain::state::Pause;
 use crate::domain::time::Timestamp;
@@ -12,11 +14,13 @@ pub struct SetPause {
 }
 
 impl Record {
-    /// Pauses or resumes. The moment is kept, so that the newer word wins over a replica's memory.
+    /// Pauses or resumes. The moment is kept, so that the newer word wins over a replica's memory; also
+    /// where the store failed over to a machine whose clock is behind.
     pub fn set_pause(&mut self, input: &SetPause, now: Timestamp) {
+        let after = self.state.pause.changed_at + Duration::from_micros(1);
         self.state.pause = Pause {
             paused: input.paused,
-            changed_at: now,
+            changed_at: now.max(after),
         };
     }
 }

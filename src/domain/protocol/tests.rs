@@ -753,3 +753,49 @@ fn a_stable_credential_is_never_suspect_and_never_spaced() {
     history.fail(attempt, ErrorClass::Unclear);
     assert_eq!(history.record.state.suspect, None);
 }
+
+#[test]
+fn a_resume_after_a_failover_to_a_clock_that_is_behind_wins_over_memory() {
+    let (mut history, _) = History::fresh(Mode::Token);
+    history
+        .record
+        .set_pause(&SetPause { paused: true }, history.now);
+    let remembered = Memory {
+        pause: history.record.state.pause,
+        ..Memory::default()
+    };
+    history.now = history.now - HOUR;
+    history.open();
+    history
+        .record
+        .set_pause(&SetPause { paused: false }, history.now);
+    history.wait(3 * HOUR);
+    assert!(matches!(
+        history.ask(Reason::Missing, remembered).0,
+        Begun::Granted(_)
+    ));
+}
+
+#[test]
+fn a_state_that_was_evicted_alone_hands_out_no_epoch_below_its_grant() {
+    let (mut history, version) = History::fresh(Mode::Token);
+    history.record.state = State::default();
+    history.now = history.now - HOUR;
+    let memory = remembering(version, true);
+    let (begun, _) = history.ask(Reason::Forced, memory);
+    let Begun::Granted(permit) = begun else {
+        panic!("{begun:?}")
+    };
+    assert!(permit.epoch > version.into());
+}
+
+#[test]
+fn a_release_does_not_forget_a_later_fetch_that_a_replica_remembers() {
+    let (mut history, _) = History::fresh(Mode::Token);
+    history.wait(HOUR);
+    let attempt = history.lease(Reason::Scheduled);
+    history.wait(SECOND);
+    history.record.state.last_fetch = history.now;
+    history.record.release(&attempt, &history.rules.clone());
+    assert_eq!(history.record.state.last_fetch, history.now);
+}

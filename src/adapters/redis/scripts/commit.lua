@@ -38,14 +38,16 @@ function Record:take_stable(input, current)
   end
   stored.expires_at = math.max(stored.expires_at, input.expires_at)
   cut_grant(stored)
-  state.issuer = stored.version
-  self:end_attempt()
-  state.force = dead
-  if dead then
-    state.failures = state.failures + 1
-  else
-    state.failures = 0
-    self:end_cooldown()
+  if current then
+    state.issuer = stored.version
+    self:end_attempt()
+    state.force = dead
+    if dead then
+      state.failures = state.failures + 1
+    else
+      state.failures = 0
+      self:end_cooldown()
+    end
   end
   state.committed_epoch, state.committed_nonce = number('epoch'), argument.nonce
   return true

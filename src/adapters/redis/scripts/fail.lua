@@ -41,7 +41,9 @@ end
 function Record:forget_fetch()
   local state = self.state
   if state.intent_epoch == number('epoch') then
-    state.last_fetch = state.intent_last_fetch_before
+    if state.last_fetch == state.intent_begun_at then
+      state.last_fetch = state.intent_last_fetch_before
+    end
     state.issuer = state.intent_issuer_before
   end
 end

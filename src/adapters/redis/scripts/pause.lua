@@ -1,7 +1,9 @@
 -- Mirrors src/domain/protocol/pause.rs: an SRE stops all fetches of an app, or lets them go on.
 
 function Record:set_pause()
-  self.state.paused, self.state.pause_changed_at = flag('paused'), now
+  local state = self.state
+  state.paused = flag('paused')
+  state.pause_changed_at = math.max(now, state.pause_changed_at + 1)
   self:announce()
   return {}
 end

@@ -10,6 +10,8 @@ function Record:open()
   self:cut_to()
   if self.grant then
     cut_grant(self.grant)
+    state.epoch = math.max(state.epoch, self.grant.version)
+    state.version = math.max(state.version, self.grant.version)
     if now >= kept_until(self.grant) then
       self.grant = nil
     end

@@ -19,7 +19,6 @@ function Record:cut_to()
   at_most('last_fetch', now)
   state.budget = cut_budget('budget', state.budget)
   state.forced_budget = cut_budget('forced_budget', state.forced_budget)
-  at_most('pause_changed_at', now)
   at_most('close_watch_until', now + number('close_watch_lasts'))
   at_most('check_claimed_at', now)
 end
@@ -33,7 +32,7 @@ function Record:raise()
   state.forced_budget =
     math.max(state.forced_budget, cut_budget('forced_budget', number('memory_forced_budget')))
   state.last_fetch = math.max(state.last_fetch, math.min(number('memory_last_fetch'), now))
-  local changed_at = math.min(number('memory_pause_changed_at'), now)
+  local changed_at = number('memory_pause_changed_at')
   if changed_at > state.pause_changed_at then
     state.paused, state.pause_changed_at = flag('memory_paused'), changed_at
   end
