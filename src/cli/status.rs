@@ -19,7 +19,7 @@ const HEADINGS: [&str; 8] = [
     "EXPIRES IN",
     "VERSION",
     "BUDGET LEFT",
-    "LAST REFRESH",
+    "LAST FETCH",
     "NOT REFRESHED",
 ];
 const NOTHING: &str = "-";
@@ -44,7 +44,8 @@ struct App {
     suspect: Value,
     paused: Value,
     vouched: Value,
-    last_refresh: Value,
+    last_fetch: Value,
+    cooldown: Value,
 }
 
 pub(super) fn show(base: &str, key: &Secret, json: bool) -> Result<(), Failure> {
@@ -68,7 +69,7 @@ impl App {
             self.expires_in.as_u64().map_or_else(nothing, span),
             word(&self.version),
             self.budget(),
-            self.last_refresh(),
+            instant(&self.last_fetch),
             self.blocked(),
         ]
     }
@@ -97,23 +98,12 @@ impl App {
         }
     }
 
-    fn last_refresh(&self) -> String {
-        match &self.last_refresh {
-            Value::Object(refresh) => {
-                let of = |key: &str| refresh.get(key).unwrap_or(&Value::Null);
-                joined([word(of("reason")), word(of("outcome")), instant(of("at"))])
-            }
-            other => instant(other),
-        }
-    }
-
+    /// What keeps it from being refreshed, and where a person has to act, what to do.
     fn blocked(&self) -> String {
-        match &self.blocked {
-            Value::Object(blocked) => {
-                let of = |key: &str| blocked.get(key).unwrap_or(&Value::Null);
-                until(&word(of("reason")), &instant(of("until")))
-            }
-            reason => until(&word(reason), &instant(&self.blocked_until)),
+        let of = |key: &str| self.cooldown.get(key).map_or_else(nothing, word);
+        match of("class").as_str() {
+            NOTHING => until(&word(&self.blocked), &instant(&self.blocked_until)),
+            class => format!("{class}: {}; {}", of("meaning"), of("advice")),
         }
     }
 }
@@ -122,16 +112,6 @@ fn until(reason: &str, until: &str) -> String {
     match (reason, until) {
         (reason, NOTHING) => reason.to_owned(),
         (reason, until) => format!("{reason} until {until}"),
-    }
-}
-
-/// Those parts that say something.
-fn joined<const N: usize>(parts: [String; N]) -> String {
-    let said: Vec<_> = parts.into_iter().filter(|part| part != NOTHING).collect();
-    if said.is_empty() {
-        nothing()
-    } else {
-        said.join(" ")
     }
 }
 
@@ -199,8 +179,7 @@ mod tests {
             r#"{"apps":[{"appid":"wx1","mode":"token","status":"servable","expires_in":3725,
             "version":1700000000000000,"budget_left":598,"budget_used":3,"suspect":true,
             "vouched":false,"paused":false,"blocked":"cooling_down",
-            "blocked_until":"2026-01-01T00:00:00Z",
-            "last_refresh":{"reason":"scheduled","outcome":"ok","at":1767225600}}]}"#,
+            "blocked_until":"2026-01-01T00:00:00Z","last_fetch":1767225600}]}"#,
         );
         let expected = [
             "wx1",
@@ -209,10 +188,19 @@ mod tests {
             "1h 2m",
             "1700000000000000",
             "598 (3 used)",
-            "scheduled ok 2026-01-01T00:00:00Z",
+            "2026-01-01T00:00:00Z",
             "cooling_down until 2026-01-01T00:00:00Z",
         ];
         assert_eq!(rows, [expected.map(str::to_owned)]);
+    }
+
+    #[test]
+    fn a_refusal_says_what_a_person_has_to_do() {
+        let rows = rows(
+            r#"{"apps":[{"appid":"wx1","blocked":"cooldown","blocked_until":1,
+            "cooldown":{"class":"bad_secret","meaning":"WeChat refuses it","advice":"mend it"}}]}"#,
+        );
+        assert_eq!(rows[0][7], "bad_secret: WeChat refuses it; mend it");
     }
 
     #[test]

@@ -52,6 +52,14 @@ impl Refresher {
             confirmed,
         } = begun.answer;
         let wait = |until: Timestamp| until.since(begun.at).max(Duration::from_millis(1));
+        let held_up = |by, wait| match reason {
+            // Only this errand is held up: what is due by itself goes by its own rules.
+            Reason::Forced => {
+                self.metrics.blocked(by);
+                StepEnd::Blocked(by, wait)
+            }
+            _ => self.blocked(id, by, wait),
+        };
         match answer {
             Begun::Granted(permit) => {
                 let attempt = Attempt {
@@ -82,21 +90,23 @@ impl Refresher {
                 self.read(id).await;
                 StepEnd::Done
             }
-            Begun::Busy { until } => self.blocked(id, BlockedBy::Busy, wait(until)),
+            Begun::Busy { until } => held_up(BlockedBy::Busy, wait(until)),
             Begun::CoolingDown { class, until } => {
-                self.blocked(id, BlockedBy::CoolingDown(class), wait(until))
+                held_up(BlockedBy::CoolingDown(class), wait(until))
             }
-            Begun::Spacing { until } => self.blocked(id, BlockedBy::Spacing, wait(until)),
+            Begun::Spacing { until } => held_up(BlockedBy::Spacing, wait(until)),
             Begun::BudgetSpent { until } => {
                 let app = &self.publisher.subject(id).credential.app;
                 let wait = wait(until);
                 warn!(appid = %app, reason = reason.as_str(), wait_s = wait.as_secs(), "not refreshed: the budget is spent");
-                self.blocked(id, BlockedBy::BudgetSpent, wait)
+                held_up(BlockedBy::BudgetSpent, wait)
             }
             Begun::Paused => {
                 self.read(id).await;
-                let reconcile = self.publisher.subject(id).rules.reconcile;
-                self.blocked(id, BlockedBy::Paused, reconcile)
+                held_up(
+                    BlockedBy::Paused,
+                    self.publisher.subject(id).rules.reconcile,
+                )
             }
         }
     }

@@ -175,8 +175,8 @@ fn the_status_is_a_table_or_the_brokers_json() {
     let broker = OneAnswer::new("200 OK", body);
     let outcome = run_with(&["status", "--url", &broker.url], &KEY_ENVIRONMENT);
     let expected = "\
-APPID  MODE   STATE     EXPIRES IN  VERSION  BUDGET LEFT  LAST REFRESH  NOT REFRESHED
-wx1    token  servable  1m 5s       -        -            -             -
+APPID  MODE   STATE     EXPIRES IN  VERSION  BUDGET LEFT  LAST FETCH  NOT REFRESHED
+wx1    token  servable  1m 5s       -        -            -           -
 ";
     assert_eq!(outcome.stdout, expected);
     assert!(broker.asked().starts_with("GET /apps "));
