@@ -17,19 +17,6 @@ use super::request_id::{RequestIds, X_REQUEST_ID, traceparent};
 use super::route::Route;
 use super::routes::ApiState;
 
-/// Which requests leave a line in the log. Refusals always do, within bounds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AccessLog {
-    /// One of so many successful requests; 0 = none.
-    pub one_in: u32,
-}
-
-impl Default for AccessLog {
-    fn default() -> Self {
-        Self { one_in: 10_000 }
-    }
-}
-
 /// What one worker thread keeps for its requests.
 pub(super) struct Worker {
     pub(super) state: Arc<ApiState>,
@@ -73,8 +60,9 @@ impl Worker {
     }
 
     fn answered(&self, call: &Call, route: Route, status: u16, id: &HeaderValue, took: Duration) {
-        let unlogged = self.unlogged.get() + 1;
-        if unlogged < self.state.access_log.one_in || self.state.access_log.one_in == 0 {
+        let unlogged = self.unlogged.get().saturating_add(1);
+        let sample = self.state.access_sample;
+        if sample == 0 || unlogged < sample {
             self.unlogged.set(unlogged);
             return;
         }

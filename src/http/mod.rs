@@ -25,7 +25,6 @@ mod throttle;
 mod token;
 
 pub use callers::Callers;
-pub use layer::AccessLog;
 pub use ops::OpsState;
 pub use problem::Code;
 pub use readiness::Readiness;

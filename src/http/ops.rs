@@ -5,13 +5,15 @@ use std::future::Future;
 use std::sync::Arc;
 
 use actix_web::http::Method;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use actix_web::web::{self, Data};
 use actix_web::{HttpResponse, HttpResponseBuilder, Resource, guard};
 
 use super::problem::Problem;
 use super::readiness::{NotReady, Readiness};
 use crate::metrics::{Metrics, TEXT_FORMAT};
+
+const NO_STORE: (HeaderName, &str) = (CACHE_CONTROL, "no-store");
 
 /// What the operations listener works with.
 pub struct OpsState {
@@ -48,8 +50,10 @@ pub(super) async fn metrics(state: Data<OpsState>) -> HttpResponse {
     match web::block(move || metrics.render()).await {
         Ok(text) => HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, TEXT_FORMAT))
+            .insert_header(NO_STORE)
             .body(text),
-        Err(_) => HttpResponse::InternalServerError().finish(),
+        // The threads for this are gone only at shutdown.
+        Err(_) => Problem::stopping().render(),
     }
 }
 
@@ -82,6 +86,7 @@ pub(super) async fn index(_: Data<OpsState>) -> HttpResponse {
     );
     HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
+        .insert_header(NO_STORE)
         .body(page)
 }
 
@@ -91,7 +96,7 @@ pub(super) async fn nowhere() -> HttpResponse {
 
 fn text(mut response: HttpResponseBuilder, body: String) -> HttpResponse {
     response
-        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header(NO_STORE)
         .content_type("text/plain; charset=utf-8")
         .body(body)
 }

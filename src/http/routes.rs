@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
@@ -12,10 +11,11 @@ use arc_swap::ArcSwap;
 use super::body::Bounds;
 use super::call::Call;
 use super::callers::Callers;
-use super::layer::{AccessLog, Worker, within};
+use super::layer::{Worker, within};
 use super::ops::OpsState;
 use super::problem::Problem;
 use super::route::Route;
+use super::server::Limits;
 use super::throttle::Throttle;
 use super::{apps, ops as operations, refresh, report, token};
 use crate::broker::Broker;
@@ -27,29 +27,30 @@ pub struct ApiState {
     /// Whoever reloads the configuration puts the new ones in.
     pub(super) callers: Arc<ArcSwap<Callers>>,
     pub(super) metrics: Arc<HttpMetrics>,
-    pub(super) access_log: AccessLog,
+    pub(super) access_sample: u32,
     pub(super) body: Bounds,
     pub(super) throttle: Throttle,
 }
 
 impl ApiState {
-    /// A body may have `max_body` bytes, and `body_timeout` to arrive.
+    /// What the handlers need. One in `access_sample` successful requests leaves a line in the log, none
+    /// where it is 0; refusals always do, within bounds. `limits` bound a request's body.
     #[must_use]
     pub fn new(
         broker: Broker,
         callers: Arc<ArcSwap<Callers>>,
         metrics: Arc<HttpMetrics>,
-        access_log: AccessLog,
-        (max_body, body_timeout): (usize, Duration),
+        access_sample: u32,
+        limits: &Limits,
     ) -> Self {
         Self {
             broker,
             callers,
             metrics,
-            access_log,
+            access_sample,
             body: Bounds {
-                most: max_body,
-                time: body_timeout,
+                most: limits.max_body,
+                time: limits.body_timeout,
             },
             throttle: Throttle::new(),
         }

@@ -13,6 +13,7 @@ use actix_web::{App, HttpServer};
 
 use super::ops::OpsState;
 use super::routes::{ApiState, api, ops};
+use crate::config::ServerConfig;
 
 /// What a listener bears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,10 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// Connections at the same time, for each worker.
     pub max_connections: usize,
+    /// How many bytes a request's body may have.
+    pub max_body: usize,
+    /// How long it may take to arrive.
+    pub body_timeout: Duration,
     /// How long requests may go on after the server was told to stop.
     pub drain: Duration,
 }
@@ -37,7 +42,20 @@ impl Default for Limits {
             keep_alive: Duration::from_secs(75),
             head_timeout: Duration::from_secs(5),
             max_connections: 25_000,
+            max_body: 64 << 10,
+            body_timeout: Duration::from_secs(10),
             drain: Duration::from_secs(25),
+        }
+    }
+}
+
+impl From<&ServerConfig> for Limits {
+    fn from(config: &ServerConfig) -> Self {
+        Self {
+            workers: config.workers,
+            max_body: config.max_body,
+            drain: config.drain,
+            ..Self::default()
         }
     }
 }

@@ -21,15 +21,9 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 /// The current token.
 pub(super) async fn read(call: &Call) -> Result<HttpResponse, Problem> {
     let id = call.app_for(Verb::Read)?;
-    let broker = call.broker();
-    let app = broker.app(id);
-    let served = match broker.at_once(id) {
-        Some(served) => served,
-        None => {
-            let waited = broker.token(id).await;
-            waited.map_err(|refusal| Problem::no_token(refusal, app))?
-        }
-    };
+    let app = call.broker().app(id);
+    let served = call.broker().token(id).await;
+    let served = served.map_err(|refusal| Problem::no_token(refusal, app))?;
     call.count_served(&served);
     Ok(answer(call, app, &served))
 }

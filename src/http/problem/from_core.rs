@@ -84,7 +84,8 @@ impl Problem {
         problem.about(app).retry_after(SOON)
     }
 
-    fn stopping() -> Self {
+    /// This replica answers no more.
+    pub(in crate::http) fn stopping() -> Self {
         Self::new(
             Code::Stopping,
             "This replica is stopping. Ask again: another one answers.",

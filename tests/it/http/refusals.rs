@@ -56,6 +56,10 @@ async fn no_key_a_wrong_one_and_a_malformed_one_are_told_apart() {
             (with("Bearer canary"), "key_malformed"),
             (with("Basic Y2FuYXJ5"), "key_malformed"),
             (with(""), "key_malformed"),
+            (
+                ask().insert_header(("authorization", &b"Bearer \xff\xfe"[..])),
+                "key_malformed",
+            ),
             (with(&good.to_uppercase()), "key_malformed"),
             (
                 with(&good).append_header(("authorization", good.clone())),

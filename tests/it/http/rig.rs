@@ -23,7 +23,7 @@ use token_broker::domain::replica::Replica;
 use token_broker::domain::rules::Rules;
 use token_broker::domain::secret::{Digest, Fingerprint, Secret};
 use token_broker::domain::time::{Timestamp, micros};
-use token_broker::http::{AccessLog, ApiState, Callers, OpsState, Readiness, api, ops};
+use token_broker::http::{ApiState, Callers, Limits, OpsState, Readiness, api, ops};
 use token_broker::metrics::{MeteredStore, MeteredUpstream, Metrics};
 use token_broker::ports::{Clock, Fetched, Subject};
 use token_broker::refresher::Refresher;
@@ -194,8 +194,12 @@ impl Rig {
             self.broker.clone(),
             self.callers.clone(),
             self.metrics.http(),
-            AccessLog { one_in: 1 },
-            (4096, Duration::from_millis(300)),
+            1,
+            &Limits {
+                max_body: 4096,
+                body_timeout: Duration::from_millis(300),
+                ..Limits::default()
+            },
         )
     }
 
