@@ -24,9 +24,7 @@ use crate::domain::replica::Replica;
 use crate::domain::secret::Secret;
 use crate::fingerprint::{origin_of, secret_fingerprint};
 use crate::follower::Follower;
-use crate::http::{
-    AccessLog, ApiState, Callers, Limits, OpsState, Readiness, serve_api, serve_ops,
-};
+use crate::http::{ApiState, Callers, Limits, OpsState, Readiness, serve_api, serve_ops};
 use crate::metrics::{MeteredStore, MeteredUpstream, Metrics};
 use crate::ports::{Chance, Clock, Signal, Store, Subject, Upstream};
 use crate::refresher::Refresher;
@@ -137,11 +135,7 @@ impl Application {
         } = self;
         let (api_address, ops_address) = (api.1, ops.1);
         let stopping = CancellationToken::new();
-        let limits = Limits {
-            workers: config.server.workers,
-            drain: config.server.drain,
-            ..Limits::default()
-        };
+        let limits = Limits::from(&config.server);
         let readiness = Readiness::new(core.reader, Arc::clone(&core.clock), stopping.clone());
         let ops = serve_ops(
             ops.0,
@@ -153,10 +147,8 @@ impl Application {
             core.broker,
             Arc::new(callers),
             core.metrics.http(),
-            AccessLog {
-                one_in: config.log.access_sample,
-            },
-            (config.server.max_body, limits.head_timeout),
+            config.log.access_sample,
+            &limits,
         );
         let api = serve_api(api.0, state, &limits)?;
         let (api_handle, ops_handle) = (api.handle(), ops.handle());

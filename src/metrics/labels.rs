@@ -1,6 +1,7 @@
 //! The closed sets that serve as labels, where the domain does not have them already.
 
 use crate::domain::upstream_error::ErrorClass;
+use crate::ports::Fetched;
 
 /// How a fetch ended: a closed set, the label of `token_broker_fetches_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,6 +14,19 @@ pub enum FetchOutcome {
     NotSent,
     /// A grant may have been issued.
     Ambiguous,
+}
+
+impl FetchOutcome {
+    /// How this fetch ended.
+    #[must_use]
+    pub const fn of(fetched: &Fetched) -> Self {
+        match fetched {
+            Fetched::Granted { .. } => Self::Granted,
+            Fetched::Refused(error) => Self::Refused(error.class()),
+            Fetched::NotSent(_) => Self::NotSent,
+            Fetched::Ambiguous(_) => Self::Ambiguous,
+        }
+    }
 }
 
 /// Why a check was made: a closed set.

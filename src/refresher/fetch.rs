@@ -5,12 +5,13 @@ use std::time::Duration;
 use tracing::{error, info, warn};
 
 use super::{Refresher, StepEnd};
+use crate::domain::app_id::AppId;
 use crate::domain::credential::Credential;
 use crate::domain::epoch::Version;
 use crate::domain::grant::Grant;
 use crate::domain::protocol::{Attempt, Begin, Begun, Commit, Committed, Failure, Permit, Reason};
 use crate::domain::replica::BlockedBy;
-use crate::domain::time::{Moment, Timestamp, micros};
+use crate::domain::time::{Moment, Timestamp};
 use crate::domain::upstream_error::{ErrorClass, UpstreamError};
 use crate::metrics::FetchOutcome;
 use crate::ports::{BegunIn, Fetched, Stamped, StoreError};
@@ -167,13 +168,8 @@ impl Refresher {
         }
 
         let fetched = self.upstream.fetch(credential, permit.force).await;
-        let outcome = match &fetched {
-            Fetched::Granted { .. } => FetchOutcome::Granted,
-            Fetched::Refused(error) => FetchOutcome::Refused(error.class()),
-            Fetched::NotSent(_) => FetchOutcome::NotSent,
-            Fetched::Ambiguous(_) => FetchOutcome::Ambiguous,
-        };
-        self.metrics.fetched(&credential.app, reason, outcome);
+        self.metrics
+            .fetched(&credential.app, reason, FetchOutcome::of(&fetched));
         match fetched {
             Fetched::Granted {
                 value,
@@ -293,22 +289,7 @@ impl Refresher {
         let class = error.class();
         let cooldown = self.cooldown(attempting, class);
         let app = &self.publisher.subject(attempting.id).credential.app;
-        let rid = error.rid.as_deref().unwrap_or("");
-        let ip = error.ip.as_deref().unwrap_or("");
-        let (epoch, reason) = (attempting.permit.epoch, attempting.reason.as_str());
-        let wait_s = cooldown.as_secs();
-        let (code, message, class_name) = (error.code, error.message.as_str(), class.as_str());
-        if class.needs_a_person() {
-            error!(
-                appid = %app, %epoch, reason, errcode = code, errmsg = message, rid, ip, class = class_name, wait_s,
-                "{}: {}", class.meaning(), class.advice()
-            );
-        } else {
-            warn!(
-                appid = %app, %epoch, reason, errcode = code, errmsg = message, rid, class = class_name, wait_s,
-                "{}: {}", class.meaning(), class.advice()
-            );
-        }
+        log_refused(app, attempting.reason, error, cooldown);
         self.fail(attempting, class, cooldown).await
     }
 
@@ -374,66 +355,6 @@ impl Refresher {
             StepEnd::Done
         }
     }
-
-    /// The store is away: a stable token may be asked for without a lease, since asking kills nothing.
-    pub(super) async fn refresh_alone(&self, id: SlotId) -> StepEnd {
-        let mut force = false;
-        loop {
-            let started = self.clock.now();
-            let version = match self
-                .publisher
-                .update(id, |replica| replica.begin_alone(force, started))
-            {
-                Ok(version) => version,
-                Err(wait) => return self.blocked(id, BlockedBy::BudgetSpent, wait),
-            };
-            let credential = self.publisher.subject(id).credential.clone();
-            let fetched = self.upstream.fetch(&credential, force).await;
-            let Fetched::Granted {
-                value,
-                digest,
-                life,
-            } = fetched
-            else {
-                self.publisher
-                    .update(id, |replica| replica.check_failed(started));
-                return self.back_off(id, BlockedBy::UpstreamAway);
-            };
-            let refused = self
-                .publisher
-                .inspect(id, |replica| replica.was_refused(&digest));
-            if refused && force {
-                return self.back_off(id, BlockedBy::NotRenewed);
-            }
-            if refused {
-                // A refused token that comes back the same: only force replaces it.
-                force = true;
-                continue;
-            }
-            let issued_at = Timestamp::from_micros(micros(started.wall));
-            let grant = Grant {
-                version,
-                value,
-                digest,
-                issued_at,
-                expires_at: issued_at + life,
-            };
-            info!(appid = %credential.app, expires_in_s = life.as_secs(), "stable token fetched without the store, which is away");
-            self.publisher.update(id, |replica| {
-                replica.keep_pending(grant, started.after(life), None, started)
-            });
-            let due = self.publisher.inspect(id, |replica| {
-                replica
-                    .next(started)
-                    .is_some_and(|plan| plan.at <= started.boot)
-            });
-            return if due {
-                self.back_off(id, BlockedBy::NotRenewed)
-            } else {
-                StepEnd::Done
-            };
-        }
-    }
 }
 
 fn log_refreshed(
@@ -448,5 +369,26 @@ fn log_refreshed(
         info!(%appid, %version, reason, life_s, "refreshed");
     } else {
         info!(%appid, %version, reason, life_s, "upstream has not renewed the stable token yet");
+    }
+}
+
+/// One line for whoever asks why there is no new token: what WeChat said, and what to do.
+pub(super) fn log_refused(app: &AppId, reason: Reason, error: &UpstreamError, cooldown: Duration) {
+    let class = error.class();
+    let (reason, wait_s) = (reason.as_str(), cooldown.as_secs());
+    let rid = error.rid.as_deref().unwrap_or("");
+    let ip = error.ip.as_deref().unwrap_or("");
+    macro_rules! line {
+        ($level:ident) => {
+            $level!(
+                appid = %app, reason, errcode = error.code, errmsg = error.message, rid, ip,
+                class = class.as_str(), wait_s, "{}: {}", class.meaning(), class.advice()
+            )
+        };
+    }
+    if class.needs_a_person() {
+        line!(error);
+    } else {
+        line!(warn);
     }
 }

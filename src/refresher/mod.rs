@@ -5,6 +5,7 @@
 //! bound, and always leaves the replica with something new: a reading, a grant, or a wait. Nothing in
 //! here retries upstream.
 
+mod alone;
 mod check;
 mod fetch;
 mod offer;
