@@ -140,6 +140,7 @@ impl Broker {
         tokio::pin!(found, bound);
         loop {
             tokio::select! {
+                biased;
                 answer = &mut found => return answer,
                 () = &mut bound => break,
                 _ = attend.tick() => self.desk.hint(Errand::Attend(id)),

@@ -86,6 +86,7 @@ impl Follower {
         let mut deadline = tokio::time::Instant::now() + pause;
         loop {
             let signal = tokio::select! {
+                biased;
                 () = stop.cancelled() => return false,
                 () = tokio::time::sleep_until(deadline) => return true,
                 () = self.refresher.recheck.notified() => {

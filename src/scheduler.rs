@@ -139,13 +139,18 @@ impl Scheduler {
             self.plan(id);
         }
         loop {
+            // Not a branch of its own: a new sleep is never ready at once, and a stream of errands would
+            // keep what is due waiting.
+            self.start_due();
             let nap = self.nap();
+            // In this order, so that a simulated history can be repeated.
             tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
+                Some(done) = self.tasks.join_next_with_id() => self.finished(done),
                 Some(id) = self.changes.next() => self.plan(id),
                 Some(errand) = self.errands.recv() => self.take(errand),
-                Some(done) = self.tasks.join_next_with_id() => self.finished(done),
-                () = tokio::time::sleep(nap) => self.start_due(),
+                () = tokio::time::sleep(nap) => {}
             }
         }
         while let Some(done) = self.tasks.join_next_with_id().await {

@@ -2,7 +2,7 @@
 
 use tracing::{error, info, warn};
 
-use super::{Refresher, StepEnd};
+use super::{EARLY, Refresher, StepEnd};
 use crate::domain::credential::Credential;
 use crate::domain::epoch::Version;
 use crate::domain::grant::Grant;
@@ -64,13 +64,17 @@ impl Refresher {
             Ok(claimed) => claimed.answer,
             Err(failure) => return self.store_failed(id, &failure),
         };
-        if claimed == Claimed::Yours {
+        let pause = if claimed == Claimed::Yours {
             self.check_and_judge(id, &grant, Purpose::Watch).await;
-        }
-        // Another replica checked, or is checking: its claim is read with the record.
+            every / 4
+        } else {
+            // Another replica checked, or is checking, or this one asked a moment too early: the next
+            // check counts from the claim that is read with the record.
+            EARLY
+        };
         let now = self.clock.now();
         self.publisher
-            .update(id, |replica| replica.checked(now, every / 4));
+            .update(id, |replica| replica.checked(now, pause));
         self.read(id).await;
         StepEnd::Done
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use super::{Refresher, StepEnd};
+use super::{EARLY, Refresher, StepEnd};
 use crate::domain::app_id::AppId;
 use crate::domain::credential::Credential;
 use crate::domain::epoch::Version;
@@ -20,9 +20,6 @@ use crate::snapshot::SlotId;
 /// How often a change is sent to the store before it is given up: a lost reply is common, and every
 /// change may be repeated.
 const TRIES: u32 = 2;
-
-/// How long to wait where the store says that a grant is not due yet.
-const EARLY: Duration = Duration::from_millis(100);
 
 /// One attempt under way.
 struct Attempting {
@@ -81,7 +78,7 @@ impl Refresher {
                     .publisher
                     .inspect(id, |replica| replica.floor() == grant.version);
                 self.read(id).await;
-                if known && reason == Reason::Scheduled {
+                if known && matches!(reason, Reason::Scheduled | Reason::Repair) {
                     // Asked a moment too early by this machine's clock.
                     return self.blocked(id, BlockedBy::Spacing, EARLY);
                 }

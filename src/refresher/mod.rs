@@ -29,6 +29,9 @@ use crate::metrics::Metrics;
 use crate::ports::{Chance, Clock, Store, StoreError, Upstream};
 use crate::snapshot::{Publisher, SlotId};
 
+/// How long to wait where the store says that something is not due yet.
+const EARLY: Duration = Duration::from_millis(100);
+
 /// Takes steps. One for the whole process; it holds no state of its own.
 pub struct Refresher {
     /// What all replicas share.

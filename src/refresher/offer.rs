@@ -1,18 +1,13 @@
 //! Offering: the store does not have the grant that this replica holds, since the commit did not reach
 //! it or it lost its data. The commit is repeated; failing that, upstream decides.
 
-use std::time::Duration;
-
 use tracing::{info, warn};
 
 use super::{Refresher, StepEnd};
-use crate::domain::protocol::{Commit, Committed, PutBack, PutBackAnswer};
+use crate::domain::protocol::{Commit, Committed, PutBackAnswer};
 use crate::domain::replica::BlockedBy;
 use crate::metrics::{CheckOutcome, Purpose};
 use crate::snapshot::SlotId;
-
-/// The store has something newer, or lets go of this one a moment before we do: nothing to hurry for.
-const SUPERSEDED_WAIT: Duration = Duration::from_secs(1);
 
 impl Refresher {
     pub(super) async fn offer(&self, id: SlotId) -> StepEnd {
@@ -35,6 +30,10 @@ impl Refresher {
         match self.commit(id, &commit).await {
             Ok(Committed::Stored { version, .. }) => {
                 info!(appid = %app, %version, "the pending token is stored now");
+                // Where the read does not bring it (the store has lost it since, or keeps the same stable
+                // token under an earlier version), it is put back.
+                self.publisher
+                    .update(id, crate::domain::replica::Replica::pending_is_settled);
                 self.read(id).await;
                 Some(StepEnd::Done)
             }
@@ -42,7 +41,7 @@ impl Refresher {
                 self.metrics.overlap_detected(app);
                 warn!(appid = %app, version = %grant.version, "the pending token's lease is over; a check decides about it");
                 self.publisher
-                    .update(id, crate::domain::replica::Replica::pending_is_late);
+                    .update(id, crate::domain::replica::Replica::pending_is_settled);
                 None
             }
             Err(failure) => Some(self.store_failed(id, &failure)),
@@ -62,17 +61,13 @@ impl Refresher {
         }
         let subject = self.publisher.subject(id);
         let app = &subject.credential.app;
-        let now = self.clock.now();
-        let held = self.publisher.inspect(id, |replica| {
-            Some((replica.live(now)?.clone(), replica.memory(now)))
-        });
-        let Some((grant, memory)) = held else {
+        let Some(put_back) = self
+            .publisher
+            .inspect(id, |replica| replica.put_back(self.clock.now()))
+        else {
             return StepEnd::Done;
         };
-        let put_back = PutBack {
-            grant: grant.as_ref().clone(),
-            memory,
-        };
+        let grant = &put_back.grant;
         match self.store.put_back(subject, &put_back).await {
             Ok(answer) => {
                 match answer.answer {
@@ -81,8 +76,11 @@ impl Refresher {
                         warn!(appid = %app, version = %grant.version, "the store had lost this token; it was put back");
                     }
                     PutBackAnswer::Superseded => {
+                        // The store has something newer, or lets go of this one a little before we do,
+                        // and each offer costs a check: nothing to hurry for.
                         self.read(id).await;
-                        return self.blocked(id, BlockedBy::Behind, SUPERSEDED_WAIT);
+                        let pause = subject.rules.close_watch;
+                        return self.blocked(id, BlockedBy::Behind, pause);
                     }
                     PutBackAnswer::Dead => {
                         let now = self.clock.now();

@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod http;
 mod scenarios;
+mod simulation;
 mod store;
 mod support;
 mod upstream;

@@ -197,8 +197,9 @@ impl Replica {
         }
     }
 
-    /// The commit of the pending grant was late: a check decides about it.
-    pub fn pending_is_late(&mut self) {
+    /// The commit of the pending grant was answered and is not repeated: what the store has of it is
+    /// read, and what it lacks is put back after a check.
+    pub fn pending_is_settled(&mut self) {
         if let Some(held) = &mut self.held {
             held.standing = Standing::Unstored;
         }

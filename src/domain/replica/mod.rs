@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use super::epoch::Version;
 use super::grant::Grant;
-use super::protocol::{Attempt, Record};
+use super::protocol::{Attempt, PutBack, Record};
 use super::rules::Rules;
 use super::secret::Digest;
 use super::state::Memory;
@@ -216,6 +216,26 @@ impl Replica {
         let held = self.held.as_ref()?;
         let margin = held.grant.expires_at.since(held.grant.kept_until());
         (held.expires.remaining(now) > margin).then_some(held)
+    }
+
+    /// The held grant as it goes back to the store: with what is left of its life by this machine's clocks,
+    /// since its times may be of another clock than the store's (this machine's wall clock, for a stable
+    /// token fetched without the store; a machine that failed).
+    #[must_use]
+    pub fn put_back(&self, now: Moment) -> Option<PutBack> {
+        let held = self.offerable(now)?;
+        let reading = self.reading.as_ref()?;
+        let store_now = reading.at + now.boot.saturating_sub(reading.sent.boot);
+        let expires_at = store_now + held.expires.remaining(now);
+        let grant = Grant {
+            issued_at: held.grant.issued_at.min(store_now),
+            expires_at: held.grant.expires_at.min(expires_at),
+            ..held.grant.as_ref().clone()
+        };
+        Some(PutBack {
+            grant,
+            memory: self.memory(now),
+        })
     }
 
     /// The attempt whose commit did not reach the store.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{ASK_WAIT, Reading, Replica, Standing};
 use crate::domain::credential::Mode;
+use crate::domain::grant::Grant;
 use crate::domain::protocol::Reason;
 use crate::domain::time::Moment;
 
@@ -123,19 +124,39 @@ impl Replica {
                 Duration::ZERO,
             ),
             (Some(grant), _) if state.suspect.is_none() && !behind_floor => {
-                let age = reading.local(self.rules.due_at(grant));
-                let spread = match self.rules.mode {
-                    Mode::Token => grant
-                        .life()
-                        .mul_f64(self.rules.at * self.rules.jitter * self.draw),
-                    Mode::Stable => Duration::ZERO,
-                };
-                (Reason::Scheduled, age + spread)
+                let due = self.due(reading, grant);
+                match self.dangling(reading) {
+                    Some(dangling) if dangling < due => (Reason::Repair, dangling),
+                    _ => (Reason::Scheduled, due),
+                }
             }
             (Some(_), _) => (Reason::Repair, Duration::ZERO),
             (None, _) => (Reason::Missing, Duration::ZERO),
         };
         Some(self.unless_blocked(Step::Refresh(reason), at.max(now.boot)))
+    }
+
+    /// When a grant that nothing is wrong with is replaced: each replica has its own moment.
+    fn due(&self, reading: &Reading, grant: &Grant) -> Duration {
+        let spread = match self.rules.mode {
+            Mode::Token => grant
+                .life()
+                .mul_f64(self.rules.at * self.rules.jitter * self.draw),
+            Mode::Stable => Duration::ZERO,
+        };
+        reading.local(self.rules.due_at(grant)) + spread
+    }
+
+    /// When an intent whose holder does not come back is looked into, though nothing is due: it may have
+    /// fetched, and only a `begin` turns that into suspect. A little after the lease, since the last word
+    /// of a holder that is alive may be on its way.
+    fn dangling(&self, reading: &Reading) -> Option<Duration> {
+        let state = &reading.record.state;
+        let intent = state.intent?;
+        let until = state
+            .lease
+            .map_or(intent.begun_at + self.rules.lease, |lease| lease.until);
+        Some(reading.local(until) + self.rules.lease / 10)
     }
 
     /// The stored grant is checked every `watch`, and more often while anything is unclear.

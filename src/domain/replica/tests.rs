@@ -8,7 +8,7 @@ use crate::domain::credential::Mode;
 use crate::domain::epoch::{Epoch, Nonce};
 use crate::domain::protocol::Reason;
 use crate::domain::secret::{Digest, Secret};
-use crate::domain::state::{Dead, Pause};
+use crate::domain::state::{Check, Dead, Intent, Lease, Pause};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -230,6 +230,66 @@ fn a_pending_grant_is_served_and_offered_until_it_is_stored() {
     assert_eq!(replica.pending().map(|(attempt, _)| attempt), Some(attempt));
     replica.observe(record(grant(9, 3600)), store_time(3640), moment(3640));
     assert_eq!(replica.pending(), None);
+}
+
+#[test]
+fn a_pending_grant_is_committed_again_once_and_then_put_back() {
+    let mut replica = serving();
+    let attempt = Attempt {
+        epoch: Epoch(9),
+        nonce: Nonce(1),
+    };
+    replica.keep_pending(grant(9, 3600), moment(10_800), Some(attempt), moment(3600));
+    // The store takes it, and keeps the same value under its earlier version.
+    replica.pending_is_settled();
+    replica.observe(record(grant(7, 0)), store_time(3630), moment(3630));
+    assert_eq!(replica.pending(), None);
+    assert_eq!(step(&replica, 3630), Some(Step::Offer));
+}
+
+#[test]
+fn what_is_put_back_lives_no_longer_than_this_machines_clocks_say() {
+    let mut replica = Replica::new(rules(Mode::Stable), true, 0.0);
+    // Fetched without the store, by a wall clock that was far ahead of the store's.
+    replica.keep_pending(grant(7, 3000), moment(7200), None, moment(0));
+    replica.observe(Record::default(), store_time(3600), moment(3600));
+    let grant = replica
+        .put_back(moment(3601))
+        .map(|put_back| put_back.grant);
+    let times = grant.map(|grant| (grant.issued_at, grant.expires_at));
+    assert_eq!(times, Some((store_time(3000), store_time(7200))));
+}
+
+#[test]
+fn an_intent_whose_holder_is_gone_is_looked_into_though_nothing_is_due() {
+    let mut replica = serving();
+    let mut leased = record(grant(7, 0));
+    leased.state.lease = Some(Lease {
+        nonce: Nonce(2),
+        epoch: Epoch(9),
+        until: store_time(80),
+    });
+    leased.state.intent = Some(Intent {
+        epoch: Epoch(9),
+        begun_at: store_time(60),
+        last_fetch_before: Timestamp::NEVER,
+        issuer_before: Epoch(7),
+        forced: false,
+    });
+    leased.state.check = Check {
+        version: Version(7),
+        claimed_at: store_time(60),
+        verdict: None,
+    };
+    replica.observe(leased.clone(), store_time(61), moment(61));
+    let looked_into = Some(Plan {
+        at: moment(82).boot,
+        step: Step::Refresh(Reason::Repair),
+    });
+    assert_eq!(replica.next(moment(61)), looked_into);
+    leased.state.lease = None;
+    replica.observe(leased, store_time(70), moment(70));
+    assert_eq!(replica.next(moment(70)), looked_into);
 }
 
 #[test]

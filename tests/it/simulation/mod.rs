@@ -1,0 +1,16 @@
+//! The whole write and read flow of several replicas, simulated: one thread, paused time, a store and a
+//! WeChat that fail on demand, and an oracle that knows which token lives. From one seed, everything is
+//! determined.
+
+mod fault;
+mod histories;
+mod history;
+mod machine;
+mod oracle;
+mod oracle_tests;
+mod replica;
+mod scenarios;
+mod stable;
+mod store;
+mod upstream;
+mod world;

@@ -1,0 +1,323 @@
+//! The oracle: callers of every replica, and what they must never see.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use token_broker::broker::{Broker, Refusal, Served};
+use token_broker::domain::epoch::Version;
+use token_broker::domain::replica::View;
+use token_broker::domain::time::Moment;
+use token_broker::snapshot::SlotId;
+
+use super::replica::{COLD_WAIT, Node};
+use super::store::{Link, SharedStore};
+use super::upstream::WeChat;
+use super::world::{World, lock};
+
+/// A refusal is not blamed on a replica that could not have known better for so long.
+const SETTLED: Duration = Duration::from_secs(10);
+
+/// What callers of a replica must find in this history.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Promise {
+    /// For how long a dead token may be served, at most, counted from its death or from the end of
+    /// `blind`.
+    pub(crate) dead_for: Duration,
+    /// Until when whoever could find the death is kept from it.
+    pub(crate) blind_until: Duration,
+    /// Whether refusals are looked into.
+    pub(crate) refusals: bool,
+    /// Every replica must serve a live token: nothing was wrong for long.
+    pub(crate) must_serve: bool,
+}
+
+/// What callers do beside reading.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Callers {
+    /// The longest time between two requests.
+    pub(crate) every: Duration,
+    /// How often a request that got a dead token reports it.
+    pub(crate) reports: f64,
+    /// How often a good token is reported, or a new one is forced.
+    pub(crate) nuisance: f64,
+}
+
+/// What one replica has told.
+#[derive(Clone, Debug, Default)]
+struct Told {
+    process: u64,
+    version: Version,
+    value: String,
+    /// Since when nothing kept it from its work: it ran, and the store was there.
+    able_since: Duration,
+    running_since: Duration,
+}
+
+/// Figures of a history.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Figures {
+    /// The longest that a dead token was served.
+    pub(crate) dead_for: Duration,
+    /// Answers with a token, and refusals.
+    pub(crate) served: u64,
+    pub(crate) refused: u64,
+    /// Reports that callers made.
+    pub(crate) reports: u64,
+}
+
+/// Watches a history.
+pub(crate) struct Oracle {
+    pub(crate) world: Arc<World>,
+    store: Arc<SharedStore>,
+    wechat: Arc<WeChat>,
+    promise: Mutex<Promise>,
+    callers: Mutex<Callers>,
+    told: Vec<Mutex<Told>>,
+    figures: Mutex<Figures>,
+}
+
+impl Oracle {
+    pub(crate) fn new(
+        world: &Arc<World>,
+        store: &Arc<SharedStore>,
+        wechat: &Arc<WeChat>,
+        replicas: usize,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            world: Arc::clone(world),
+            store: Arc::clone(store),
+            wechat: Arc::clone(wechat),
+            promise: Mutex::new(Promise {
+                dead_for: Duration::ZERO,
+                blind_until: Duration::ZERO,
+                refusals: true,
+                must_serve: false,
+            }),
+            callers: Mutex::new(Callers {
+                every: Duration::from_secs(20),
+                reports: 0.5,
+                nuisance: 0.0,
+            }),
+            told: (0..replicas).map(|_| Mutex::default()).collect(),
+            figures: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn promise(&self, change: impl FnOnce(&mut Promise)) {
+        change(&mut lock(&self.promise));
+    }
+
+    pub(crate) fn callers(&self, change: impl FnOnce(&mut Callers)) {
+        change(&mut lock(&self.callers));
+    }
+
+    pub(crate) fn figures(&self) -> Figures {
+        *lock(&self.figures)
+    }
+
+    /// Calls one replica for as long as the history lasts.
+    pub(crate) async fn call(self: Arc<Self>, node: Arc<Node>) {
+        loop {
+            let callers = *lock(&self.callers);
+            let (pause, waits, nuisance, forces) = self.world.dice(|dice| {
+                let pause = dice.between(Duration::from_millis(1), callers.every);
+                let (waits, nuisance) = (dice.chance(0.3), dice.chance(callers.nuisance));
+                (pause, waits, nuisance, dice.chance(0.3))
+            });
+            tokio::time::sleep(pause).await;
+            self.follow(&node);
+            let Some((broker, id, process)) = node.broker() else {
+                continue;
+            };
+            if nuisance {
+                self.annoy(&node, broker, id, forces);
+            } else if waits || broker.at_once(id).is_none() {
+                let (oracle, asked) = (Arc::clone(&self), Arc::clone(&node));
+                node.serve(async move {
+                    let answer = broker.token(id).await;
+                    oracle.judge(&asked, process, &broker, id, answer);
+                });
+            } else if let Some(served) = broker.at_once(id) {
+                self.judge(&node, process, &broker, id, Ok(served));
+            }
+        }
+    }
+
+    /// Keeps up with what a replica may be blamed for.
+    fn follow(&self, node: &Node) {
+        let now = self.world.now();
+        let mut told = lock(&self.told[node.number]);
+        let process = node.process().map_or(0, |(_, _, process)| process);
+        if process != told.process {
+            *told = Told {
+                process,
+                running_since: now,
+                able_since: now,
+                ..Told::default()
+            };
+        }
+        if node.gate.is_stopped() {
+            told.running_since = now;
+        }
+        if node.gate.is_stopped() || self.store.link(node.number) != Link::Up {
+            told.able_since = now;
+        }
+    }
+
+    fn annoy(self: &Arc<Self>, node: &Arc<Node>, broker: Broker, id: SlotId, forces: bool) {
+        let world = Arc::clone(&self.world);
+        let number = node.number;
+        node.serve(async move {
+            if forces {
+                let end = broker.refresh(id).await.map(|served| served.grant.version);
+                world.log(format_args!("r{number} forced refresh {end:?}"));
+            } else if let Some(served) = broker.at_once(id) {
+                let reported = broker.report(id, served.grant.digest).await;
+                world.log(format_args!("r{number} report {:?}", reported.verdict));
+            }
+        });
+    }
+
+    fn judge(
+        &self,
+        node: &Arc<Node>,
+        process: u64,
+        broker: &Broker,
+        id: SlotId,
+        answer: Result<Served, Refusal>,
+    ) {
+        match answer {
+            Ok(served) => self.judge_served(node, process, broker, id, &served),
+            Err(refusal) => self.judge_refusal(node, &broker.view(id), broker.now(), refusal),
+        }
+    }
+
+    fn judge_served(
+        &self,
+        node: &Arc<Node>,
+        process: u64,
+        broker: &Broker,
+        id: SlotId,
+        served: &Served,
+    ) {
+        let (now, number) = (self.world.now(), node.number);
+        let value = served.grant.value.expose();
+        let version = served.grant.version;
+        lock(&self.figures).served += 1;
+        {
+            let mut told = lock(&self.told[number]);
+            if told.process == process {
+                if version < told.version {
+                    self.world.violation(format_args!(
+                        "r{number} went backwards from {} to {version}",
+                        told.version
+                    ));
+                }
+                told.version = version;
+                value.clone_into(&mut told.value);
+            }
+        }
+        let Some(dies_at) = self.wechat.dies_at(value) else {
+            self.world
+                .violation(format_args!("r{number} serves what was never issued"));
+            return;
+        };
+        let promise = *lock(&self.promise);
+        if served.expires_in < Duration::from_secs(1) {
+            self.world
+                .violation(format_args!("r{number} says expires_in 0"));
+        }
+        if now < dies_at {
+            return;
+        }
+        let dead_for = now - dies_at.max(promise.blind_until).min(now);
+        let unvouched = !broker.view(id).is_vouched(broker.now());
+        self.world.log(format_args!(
+            "r{number} serves dead {value}, dead since {dies_at:?}, unvouched {unvouched}"
+        ));
+        let mut figures = lock(&self.figures);
+        figures.dead_for = figures.dead_for.max(dead_for);
+        drop(figures);
+        if dead_for > promise.dead_for && !unvouched || promise.must_serve {
+            self.world.violation(format_args!(
+                "r{number} serves {value}, {:.1} s after its death ({:.1} s are allowed)",
+                dead_for.as_secs_f64(),
+                promise.dead_for.as_secs_f64()
+            ));
+        }
+        let reports = lock(&self.callers).reports;
+        if self.world.dice(|dice| dice.chance(reports)) {
+            lock(&self.figures).reports += 1;
+            let (broker, digest) = (broker.clone(), served.grant.digest);
+            let world = Arc::clone(&self.world);
+            node.serve(async move {
+                let reported = broker.report(id, digest).await;
+                world.log(format_args!(
+                    "r{number} report of a dead token: {:?}",
+                    reported.verdict
+                ));
+            });
+        }
+    }
+
+    fn judge_refusal(&self, node: &Node, view: &View, moment: Moment, refusal: Refusal) {
+        let (now, number) = (self.world.now(), node.number);
+        lock(&self.figures).refused += 1;
+        self.world
+            .log(format_args!("r{number} refuses {refusal:?}"));
+        let promise = *lock(&self.promise);
+        if promise.must_serve {
+            self.world.violation(format_args!(
+                "r{number} refuses, and nothing is wrong: {refusal:?}"
+            ));
+        }
+        // Its wall clock was set forward: until the store is read again, the token may have expired.
+        let stepped = view.grant.is_some() && view.expires.remaining(moment).is_zero();
+        if !promise.refusals || stepped {
+            return;
+        }
+        let told = lock(&self.told[number]).clone();
+        let alive = |value: &str| {
+            let dies_at = self.wechat.dies_at(value);
+            dies_at.is_some_and(|at| at > now + Duration::from_secs(70))
+        };
+        if alive(&told.value) && now > told.running_since + SETTLED {
+            self.world.violation(format_args!(
+                "r{number} refuses although it had the living {}: {refusal:?}",
+                told.value
+            ));
+        }
+        let record = self.store.record();
+        let stored = record
+            .servable()
+            .filter(|grant| grant.version >= told.version);
+        if stored.is_some_and(|grant| alive(grant.value.expose()))
+            && now > told.able_since + SETTLED + COLD_WAIT
+        {
+            self.world.violation(format_args!(
+                "r{number} refuses although the store has a living token: {refusal:?}"
+            ));
+        }
+    }
+
+    /// Every replica that runs serves the latest token, alive.
+    pub(crate) fn all_agree(&self, nodes: &[Arc<Node>]) {
+        for node in nodes {
+            let Some((broker, id, _)) = node.broker() else {
+                continue;
+            };
+            let number = node.number;
+            match broker.at_once(id) {
+                None => self
+                    .world
+                    .violation(format_args!("r{number} serves nothing in the end")),
+                Some(served) if !self.wechat.is_latest(served.grant.value.expose()) => {
+                    self.world.violation(format_args!(
+                        "r{number} does not serve the latest token in the end"
+                    ));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+}
