@@ -7,3 +7,5 @@
 )]
 
 mod cold_start;
+mod lives;
+mod reports;
