@@ -123,14 +123,16 @@ impl Replica {
                 Duration::ZERO,
             ),
             (Some(grant), _) if state.suspect.is_none() && !behind_floor => {
-                let age = reading.local(self.rules.due_at(grant));
                 let spread = match self.rules.mode {
                     Mode::Token => grant
                         .life()
                         .mul_f64(self.rules.at * self.rules.jitter * self.draw),
                     Mode::Stable => Duration::ZERO,
                 };
-                (Reason::Scheduled, age + spread)
+                // Added before it is made local: a deadline that has passed is local as the moment of the
+                // reading, and each reading would put the refresh off again.
+                let due = self.rules.due_at(grant) + spread;
+                (Reason::Scheduled, reading.local(due))
             }
             (Some(_), _) => (Reason::Repair, Duration::ZERO),
             (None, _) => (Reason::Missing, Duration::ZERO),

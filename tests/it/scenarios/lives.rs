@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wechat_simulator::{Endpoint, Settings as WeChatSettings};
+use wechat_simulator::{Endpoint, Settings as WeChatSettings, Simulator};
 
 use crate::support::fleet::{APP, Fleet, Kept, apps, wechat_with};
 use crate::support::settings::Settings;
@@ -40,7 +40,7 @@ async fn fifty_lives_pass_without_a_dead_token_or_a_refusal() {
         .await;
 
     let load = fleet.load(APP, Duration::from_millis(40));
-    let lived = |wechat: &wechat_simulator::Simulator| wechat.fetches(APP).len() > LIVES;
+    let lived = |wechat: &Simulator| wechat.fetches(APP).len() > LIVES;
     let bound = LIFE * u32::try_from(LIVES).expect("few");
     assert!(fleet.wechat.wait_for(bound, lived).await);
     let collected = load.stop().await;
@@ -66,4 +66,26 @@ async fn fifty_lives_pass_without_a_dead_token_or_a_refusal() {
     fleet.assert_in_order().await;
     let asked = collected.all().count();
     println!("{LIVES} lives in {lasted:?}: {asked} replies, {checks} checks");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refresh_is_due_at_half_the_life_and_its_jitter_however_often_the_store_is_read() {
+    let apps = apps(12);
+    let often = |settings: Settings| {
+        settings
+            .refresh("jitter", "0.5")
+            .refresh("reconcile", "100ms")
+    };
+    let fleet = Fleet::serving(1, &apps, often).await;
+
+    let life = crate::support::settings::LIFE;
+    for app in &apps {
+        let again = |wechat: &Simulator| wechat.fetches(&app.appid).len() > 1;
+        assert!(fleet.wechat.wait_for(life, again).await);
+        let fetches = fleet.wechat.fetches(&app.appid);
+        let age = fetches[1].at.duration_since(fetches[0].at);
+        let due = life / 2 - Duration::from_millis(20)..life * 3 / 4 + Duration::from_millis(300);
+        assert!(due.contains(&age), "{}: {age:?}", app.appid);
+    }
+    fleet.assert_in_order().await;
 }
