@@ -50,7 +50,10 @@ impl Replica {
             return Some(self.unless_blocked(Step::Offer, now.boot));
         }
         if self.seen.pause.paused {
-            return None;
+            // A store that forgot it is told by asking for the lease, which is then refused.
+            let forgotten = reading.record.state.pause != self.seen.pause;
+            let tell = self.unless_blocked(Step::Refresh(Reason::Missing), now.boot);
+            return forgotten.then_some(tell);
         }
         let refresh = self.next_refresh(reading, now);
         let watch = self.next_watch(reading, now);
