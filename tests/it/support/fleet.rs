@@ -150,9 +150,12 @@ impl Fleet {
         }
     }
 
-    /// No correct caller was found to ask wrongly, and no task panicked.
+    /// Nothing was asked of WeChat that no correct caller asks, but for a wrong secret where the test has
+    /// given it one; and no task panicked.
     pub(crate) async fn assert_in_order(&self) {
-        assert_eq!(self.wechat.violations(), []);
+        let mut violations = self.wechat.violations();
+        violations.retain(|violation| violation.errcode != 40125);
+        assert_eq!(violations, []);
         assert_eq!(self.metric("token_broker_panics_total", &[]).await, 0.0);
     }
 }
