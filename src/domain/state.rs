@@ -160,6 +160,20 @@ pub struct Memory {
     pub pause: Pause,
 }
 
+impl Memory {
+    /// The further value of each, where two were seen; the rest is this one's.
+    #[must_use]
+    pub fn furthest(self, other: Self) -> Self {
+        Self {
+            budget: self.budget.max(other.budget),
+            forced_budget: self.forced_budget.max(other.forced_budget),
+            last_fetch: self.last_fetch.max(other.last_fetch),
+            pause: self.pause.newer(other.pause),
+            ..self
+        }
+    }
+}
+
 impl State {
     /// Whether nothing was ever recorded: a first start, or a store that lost its data.
     #[must_use]

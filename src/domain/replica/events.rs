@@ -43,15 +43,32 @@ impl Replica {
         cut
     }
 
-    /// Keeps the furthest values ever seen: a store that loses its data is told.
+    /// Keeps the furthest values ever seen: a store that loses its data is told. What an attempt under way
+    /// has charged may yet be taken back, so it is kept apart until the store says how it ended.
     fn remember(&mut self, state: &State) {
-        self.seen = Memory {
-            budget: self.seen.budget.max(state.budget),
-            forced_budget: self.seen.forced_budget.max(state.forced_budget),
-            last_fetch: self.seen.last_fetch.max(state.last_fetch),
-            pause: self.seen.pause.newer(state.pause),
+        let mut settled = Memory {
+            budget: state.budget,
+            forced_budget: state.forced_budget,
+            last_fetch: state.last_fetch,
+            pause: state.pause,
             ..self.seen
         };
+        let under_way = state.intent.map(|intent| (intent.epoch, settled));
+        if let Some(intent) = state.intent {
+            settled.budget = self.rules.budget.refund(state.budget);
+            if intent.forced {
+                settled.forced_budget = self.rules.forced_budget.refund(state.forced_budget);
+            }
+            settled.last_fetch = intent.last_fetch_before;
+        }
+        let before = std::mem::replace(&mut self.under_way, under_way);
+        // A store that knows what was spent before an attempt, and its number, knows how it ended.
+        let forgotten =
+            before.filter(|(epoch, _)| state.epoch < *epoch || settled.budget < self.seen.budget);
+        self.seen = self.seen.furthest(settled);
+        if let Some((_, unsettled)) = forgotten {
+            self.seen = self.seen.furthest(unsettled);
+        }
     }
 
     /// What the replica was told to wait for may be over.
@@ -67,6 +84,7 @@ impl Replica {
                 state.pause,
                 state.version,
                 state.force,
+                record.grant.is_some(),
             )
         };
         let before = self

@@ -16,7 +16,7 @@ pub use view::{View, WhyNot};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::epoch::Version;
+use super::epoch::{Epoch, Version};
 use super::grant::Grant;
 use super::protocol::{Attempt, PutBack, Record};
 use super::rules::Rules;
@@ -41,6 +41,8 @@ pub struct Replica {
     held: Option<Held>,
     /// Budget, last fetch and pause: the furthest values seen.
     seen: Memory,
+    /// What an attempt that was under way when the store was last read has charged, and its number.
+    under_way: Option<(Epoch, Memory)>,
     reading: Option<Reading>,
     /// Why the latest attempt to reach the store failed; `None` while it is there.
     trouble: Option<StoreTrouble>,
@@ -166,6 +168,7 @@ impl Replica {
             floor: Version::default(),
             held: None,
             seen: Memory::default(),
+            under_way: None,
             reading: None,
             trouble: None,
             vouched_at: None,
@@ -183,10 +186,11 @@ impl Replica {
     /// What the store is told with each `begin` and put-back.
     #[must_use]
     pub fn memory(&self, now: Moment) -> Memory {
+        let unsettled = self.under_way.map_or(self.seen, |(_, memory)| memory);
         Memory {
             version: self.floor,
             live: self.offerable(now).is_some(),
-            ..self.seen
+            ..self.seen.furthest(unsettled)
         }
     }
 

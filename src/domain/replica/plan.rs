@@ -51,7 +51,10 @@ impl Replica {
             return Some(self.unless_blocked(Step::Offer, now.boot));
         }
         if self.seen.pause.paused {
-            return None;
+            // A store that forgot it is told by asking for the lease, which is then refused.
+            let forgotten = reading.record.state.pause != self.seen.pause;
+            let tell = self.unless_blocked(Step::Refresh(Reason::Missing), now.boot);
+            return forgotten.then_some(tell);
         }
         let refresh = self.next_refresh(reading, now);
         let watch = self.next_watch(reading, now);
@@ -144,7 +147,9 @@ impl Replica {
                 .mul_f64(self.rules.at * self.rules.jitter * self.draw),
             Mode::Stable => Duration::ZERO,
         };
-        reading.local(self.rules.due_at(grant)) + spread
+        // Added before it is made local: a deadline that has passed is local as the moment of the reading,
+        // and each reading would put the refresh off again.
+        reading.local(self.rules.due_at(grant) + spread)
     }
 
     /// When an intent whose holder does not come back is looked into, though nothing is due: it may have
@@ -156,7 +161,7 @@ impl Replica {
         let until = state
             .lease
             .map_or(intent.begun_at + self.rules.lease, |lease| lease.until);
-        Some(reading.local(until) + self.rules.lease / 10)
+        Some(reading.local(until + self.rules.lease / 10))
     }
 
     /// The stored grant is checked every `watch`, and more often while anything is unclear.

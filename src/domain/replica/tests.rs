@@ -105,6 +105,16 @@ fn is_due_at_half_the_life_and_its_share_of_the_jitter() {
 }
 
 #[test]
+fn reading_the_store_again_does_not_put_a_refresh_off() {
+    let mut replica = serving();
+    for at in (3500..=3960).step_by(20) {
+        replica.checked(moment(at), 9 * HOUR);
+        replica.observe(record(grant(7, 0)), store_time(at), moment(at));
+    }
+    assert_eq!(step(&replica, 3960), Some(Step::Refresh(Reason::Scheduled)));
+}
+
+#[test]
 fn never_serves_a_lower_version_again() {
     let mut replica = serving();
     replica.observe(record(grant(6, 0)), store_time(1), moment(1));
@@ -318,6 +328,82 @@ fn paused_it_neither_fetches_nor_watches() {
     assert_eq!(replica.next(moment(7000)), None);
     assert_eq!(served(&replica, 7000), Some(Version(7)));
     assert_eq!(replica.view(moment(7300)).why_not, WhyNot::Paused);
+}
+
+#[test]
+fn a_store_that_forgot_the_pause_is_told() {
+    let mut replica = serving();
+    let mut paused = record(grant(7, 0));
+    paused.state.pause = Pause {
+        paused: true,
+        changed_at: store_time(60),
+    };
+    replica.observe(paused.clone(), store_time(60), moment(60));
+    replica.observe(Record::default(), store_time(7300), moment(7300));
+    let tell = Some(Step::Refresh(Reason::Missing));
+    assert_eq!(step(&replica, 7300), tell);
+    assert!(replica.memory(moment(7300)).pause.paused);
+    replica.observe(paused, store_time(7301), moment(7301));
+    assert_eq!(replica.next(moment(7301)), None);
+}
+
+/// A record whose grant 7 was followed, at second 3600, by an attempt that is under way.
+fn attempting() -> Record {
+    let mut attempting = record(grant(7, 0));
+    let state = &mut attempting.state;
+    (state.epoch, state.last_fetch) = (Epoch(8), store_time(3600));
+    state.budget = store_time(9000);
+    state.intent = Some(Intent {
+        epoch: Epoch(8),
+        begun_at: store_time(3600),
+        last_fetch_before: store_time(0),
+        issuer_before: Epoch(7),
+        forced: false,
+    });
+    attempting
+}
+
+#[test]
+fn an_attempt_that_was_undone_is_not_remembered() {
+    let mut replica = serving();
+    replica.observe(attempting(), store_time(3600), moment(3600));
+    let memory = replica.memory(moment(3600));
+    assert_eq!(memory.last_fetch, store_time(3600), "it may have issued");
+    let refunded = store_time(9000) - rules(Mode::Token).budget.interval;
+    let mut undone = record(grant(7, 0));
+    (undone.state.epoch, undone.state.budget) = (Epoch(8), refunded);
+    replica.observe(undone, store_time(3601), moment(3601));
+    let memory = replica.memory(moment(3601));
+    assert_eq!(
+        (memory.last_fetch, memory.budget),
+        (store_time(0), refunded)
+    );
+}
+
+#[test]
+fn an_attempt_whose_end_the_store_forgot_is_remembered() {
+    for epoch in [0, 9] {
+        let mut replica = serving();
+        replica.observe(attempting(), store_time(3600), moment(3600));
+        let mut forgotten = Record::default();
+        forgotten.state.epoch = Epoch(epoch);
+        replica.observe(forgotten, store_time(3601), moment(3601));
+        let memory = replica.memory(moment(3601));
+        assert_eq!(memory.last_fetch, store_time(3600));
+        assert_eq!(memory.budget, store_time(9000));
+    }
+}
+
+#[test]
+fn spacing_is_not_waited_for_once_the_grant_is_gone() {
+    let mut replica = serving();
+    replica.checked(moment(7000), HOUR);
+    replica.block(BlockedBy::Spacing, moment(7000), HOUR);
+    let mut gone = record(grant(7, 0));
+    gone.grant = None;
+    assert_eq!(step(&replica, 7150), None);
+    replica.observe(gone, store_time(7150), moment(7150));
+    assert_eq!(step(&replica, 7150), Some(Step::Refresh(Reason::Missing)));
 }
 
 #[test]

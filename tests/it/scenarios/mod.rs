@@ -6,4 +6,13 @@
     reason = "a test stops where something is missing"
 )]
 
+mod budget;
 mod cold_start;
+mod error_codes;
+mod garbage;
+mod lives;
+mod pause;
+mod reports;
+mod several_apps;
+mod stable;
+mod upstream_outages;

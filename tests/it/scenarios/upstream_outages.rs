@@ -1,0 +1,202 @@
+//! WeChat is away, in every way in which it can be: shorter than the token lives, and longer.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use wechat_simulator::{Fault, FaultKind, Simulator};
+
+use crate::support::broker::Reply;
+use crate::support::fleet::{APP, Fleet, apps, eventually};
+use crate::support::settings::LIFE;
+
+/// A way of being away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outage {
+    Refusing,
+    Hanging,
+    Broken,
+    CutBefore,
+    CutAfter,
+}
+
+const ALL: [Outage; 5] = [
+    Outage::Refusing,
+    Outage::Hanging,
+    Outage::Broken,
+    Outage::CutBefore,
+    Outage::CutAfter,
+];
+
+impl Outage {
+    async fn begin(self, wechat: &Simulator) {
+        let kind = match self {
+            Self::Refusing => return wechat.pause_listening().await.expect("an outage"),
+            Self::Hanging => FaultKind::Hang { acts: false },
+            Self::Broken => FaultKind::Status(503),
+            Self::CutBefore => FaultKind::CutBefore,
+            Self::CutAfter => FaultKind::ActThenCut,
+        };
+        wechat.faults().add(Fault::new(kind));
+    }
+
+    async fn end(self, wechat: &Simulator) {
+        wechat.faults().clear();
+        if self == Self::Refusing {
+            wechat.resume_listening().await.expect("the outage is over");
+        }
+    }
+}
+
+/// Three replicas and the time at which their only token was fetched.
+async fn three_replicas() -> (Fleet, Instant) {
+    let fleet = Fleet::serving(3, &apps(1), |settings| settings).await;
+    let issued = fleet.wechat.fetches(APP)[0].at;
+    (fleet, issued)
+}
+
+async fn until(at: Instant) {
+    tokio::time::sleep_until(at.into()).await;
+}
+
+/// Calls for a token that WeChat saw from `from` on.
+fn asked_since(fleet: &Fleet, from: Instant) -> usize {
+    let calls = fleet.wechat.calls();
+    calls
+        .iter()
+        .filter(|call| call.endpoint.fetches_tokens() && call.at >= from)
+        .count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_of_half_a_life_refuses_nobody_and_costs_one_fetch() {
+    join_all(ALL.map(an_outage_of_half_a_life)).await;
+}
+
+async fn an_outage_of_half_a_life(outage: Outage) {
+    let (fleet, issued) = three_replicas().await;
+    let load = fleet.load(APP, Duration::from_millis(60));
+
+    // The refresh is due after half a life, 4 s; the token is handed out for 7 s.
+    until(issued + LIFE * 7 / 16).await;
+    let from = Instant::now();
+    outage.begin(&fleet.wechat).await;
+    until(issued + LIFE * 13 / 16).await;
+    let spent = asked_since(&fleet, from);
+    outage.end(&fleet.wechat).await;
+    let back = Instant::now();
+    let fetched = |wechat: &Simulator| {
+        wechat
+            .fetches(APP)
+            .last()
+            .is_some_and(|call| call.at > back)
+    };
+    assert!(
+        fleet.wechat.wait_for(Duration::from_secs(2), fetched).await,
+        "{outage:?}: no new token"
+    );
+    let took = back.elapsed();
+    let collected = load.stop().await;
+    let unsent = fleet
+        .metric("token_broker_fetches_total", &[("outcome", "not_sent")])
+        .await;
+
+    println!("{outage:?}: {spent} fetches seen, {unsent} not sent, new token after {took:?}");
+    let refused = collected.all().filter(|reply| reply.status != 200).count();
+    if outage == Outage::CutAfter {
+        // The repair of a lost fetch kills the token before last, until each replica has the new one.
+        assert!(refused <= 3, "{refused}");
+        let dead = collected.longest_dead(&fleet.wechat);
+        assert!(dead < Duration::from_millis(300), "{dead:?}");
+        collected.assert_never_backwards();
+    } else {
+        collected.assert_flawless(&fleet.wechat);
+    }
+    // Once a fetch was left unanswered, a check must be answered before the next.
+    let allowed = if outage == Outage::Refusing { 0 } else { 1 };
+    assert_eq!(spent, allowed, "{outage:?}");
+    // What was not sent costs nothing, and each replica waits 50 to 400 ms between attempts.
+    assert!(unsent < 60.0, "{outage:?}: {unsent}");
+    fleet.assert_in_order().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_longer_than_the_life_is_served_to_the_last_second_and_ends_with_one_attempt() {
+    join_all([Outage::Refusing, Outage::Hanging, Outage::Broken].map(a_long_outage)).await;
+}
+
+async fn a_long_outage(outage: Outage) {
+    let (fleet, issued) = three_replicas().await;
+    let load = fleet.load(APP, Duration::from_millis(60));
+
+    until(issued + LIFE * 7 / 16).await;
+    let from = Instant::now();
+    outage.begin(&fleet.wechat).await;
+    until(issued + LIFE * 11 / 8).await;
+    let (spent, back) = (asked_since(&fleet, from), Instant::now());
+    outage.end(&fleet.wechat).await;
+    for replica in &fleet.replicas {
+        let caller = replica.caller();
+        let bound = Duration::from_secs(2);
+        caller.token_within(APP, bound).await;
+    }
+    let took = back.elapsed();
+    let collected = load.stop().await;
+
+    let lasted = |reply: &&Reply| reply.status == 200 && reply.answered_at < back;
+    let served: Vec<_> = collected.all().filter(lasted).collect();
+    let last = served.iter().map(|reply| reply.answered_at).max();
+    let last = last.expect("some were served") - issued;
+    println!("{outage:?}: served for {last:?}, {spent} fetches seen, back after {took:?}");
+    assert!(last > LIFE - Duration::from_millis(1200), "{last:?}");
+    assert_eq!(collected.longest_dead(&fleet.wechat), Duration::ZERO);
+    collected.assert_never_backwards();
+
+    let refused: Vec<_> = collected
+        .all()
+        .filter(|reply| reply.status != 200)
+        .collect();
+    assert!(!refused.is_empty());
+    for reply in refused {
+        assert_eq!(
+            (reply.status, reply.code().as_str()),
+            (503, "upstream_away"),
+            "{reply:?}"
+        );
+        let wait = reply.headers["retry-after"].to_str().expect("a number");
+        assert_eq!(wait, "1", "{reply:?}");
+        assert!(
+            reply.asked_at > issued + LIFE - Duration::from_millis(1200),
+            "{reply:?}"
+        );
+    }
+    // With no token there is nothing to check, and an attempt is a fetch: 50 to 400 ms apart, 3 to 4 s.
+    assert!(spent < 40, "{outage:?}: {spent}");
+    // One attempt: the longest backoff, a call that was hanging, the lease it held.
+    assert!(took < Duration::from_millis(1500), "{outage:?}: {took:?}");
+    fleet.assert_in_order().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_endpoint_that_is_broken_alone_is_asked_by_the_backoff_schedule() {
+    let (fleet, issued) = three_replicas().await;
+    let load = fleet.load(APP, Duration::from_millis(60));
+
+    until(issued + LIFE * 7 / 16).await;
+    let from = Instant::now();
+    let broken = Fault::new(FaultKind::Status(502)).on(wechat_simulator::Endpoint::Token);
+    fleet.wechat.faults().add(broken);
+    until(issued + LIFE * 13 / 16).await;
+    let spent = asked_since(&fleet, from);
+    fleet.wechat.faults().clear();
+    eventually("a new token", Duration::from_secs(2), async || {
+        fleet.wechat.fetches(APP).len() == 2
+    })
+    .await;
+    let collected = load.stop().await;
+
+    println!("{spent} fetches by the backoff schedule");
+    collected.assert_flawless(&fleet.wechat);
+    // The waits: 50 ms, then at random up to 100, 200, 400, 400, … within 2.5 s.
+    assert!((3..30).contains(&spent), "{spent}");
+    fleet.assert_in_order().await;
+}
