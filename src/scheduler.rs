@@ -287,7 +287,7 @@ impl Scheduler {
         entry.attending = true;
         let refresher = Arc::clone(&self.refresher);
         self.spawn(id, Task::Attend, async move {
-            refresher.read(id).await;
+            refresher.attend(id).await;
             Finished::Attended(id)
         });
     }

@@ -121,6 +121,18 @@ impl Refresher {
         self.read_many(&[id]).await;
     }
 
+    /// A request waits to hear about the grant: the store is asked, and upstream where the store is away.
+    pub async fn attend(&self, id: SlotId) {
+        self.read(id).await;
+        let now = self.clock.now();
+        let unheard = self.publisher.inspect(id, |replica| {
+            replica.live(now).is_some() && !replica.view(now).may_answer(now)
+        });
+        if unheard {
+            self.check_cut_off(id).await;
+        }
+    }
+
     /// Reads records from the store into the snapshot. Answers whether the store was there.
     pub async fn read_many(&self, ids: &[SlotId]) -> bool {
         let subjects: Vec<_> = ids.iter().map(|id| self.publisher.subject(*id)).collect();

@@ -47,19 +47,19 @@ async fn suffer(history: &History, time: Duration) {
             );
         }
     }
-    history.recovers_within(HOUR).await;
+    history.recovers_within(20 * MINUTE).await;
 }
 
 fn time() -> Duration {
     from_environment("SIMULATION_DAYS")
-        .map_or(6 * HOUR, |days| DAY * u32::try_from(days).unwrap_or(1))
+        .map_or(4 * HOUR, |days| DAY * u32::try_from(days).unwrap_or(1))
 }
 
 #[test]
 fn whatever_happens_to_a_token_the_promises_are_kept() {
     for_each_seed(
         "histories::whatever_happens_to_a_token",
-        seeds(8),
+        seeds(6),
         Setup::TOKEN,
         async |history| suffer(history, time()).await,
     );
@@ -69,7 +69,7 @@ fn whatever_happens_to_a_token_the_promises_are_kept() {
 fn whatever_happens_to_a_stable_token_the_promises_are_kept() {
     for_each_seed(
         "histories::whatever_happens_to_a_stable_token",
-        seeds(8),
+        seeds(6),
         Setup::STABLE,
         async |history| suffer(history, time()).await,
     );

@@ -183,7 +183,7 @@ impl History {
         }
     }
 
-    /// After the last fault: within `bound` all replicas serve the latest token, and for hours nobody sees
+    /// After the last fault: within `bound` all replicas serve the latest token, and from then on nobody sees
     /// a dead token or a refusal.
     pub(crate) async fn recovers_within(&self, bound: Duration) {
         self.all_is_well();
@@ -193,7 +193,7 @@ impl History {
             promise.dead_for = Duration::ZERO;
             promise.must_serve = true;
         });
-        self.elapse(70 * MINUTE).await;
+        self.elapse(30 * MINUTE).await;
         self.oracle.all_agree(&self.nodes);
     }
 }
