@@ -3,6 +3,7 @@
 mod architecture;
 mod cli;
 mod config;
+mod faults;
 mod http;
 mod scenarios;
 mod simulation;

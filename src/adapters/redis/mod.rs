@@ -17,5 +17,6 @@ mod signals;
 mod store;
 
 pub use connection::{RedisSettings, ServerClock, SettingsError};
+pub use scripts::script_hashes;
 pub use signals::RedisSignals;
 pub use store::RedisStore;

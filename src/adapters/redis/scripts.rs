@@ -51,6 +51,39 @@ impl Scripts {
     }
 }
 
+/// The name of each change and the SHA-1 under which Redis knows its script: what `SLOWLOG` and `MONITOR`
+/// show is `EVALSHA` and this hash.
+#[must_use]
+pub fn script_hashes() -> Vec<(&'static str, String)> {
+    let Scripts {
+        begin,
+        commit,
+        fail,
+        release,
+        claim_check,
+        judge,
+        put_back,
+        suspect,
+        set_pause,
+        read,
+    } = Scripts::new();
+    let named = [
+        ("begin", begin),
+        ("commit", commit),
+        ("fail", fail),
+        ("release", release),
+        ("claim_check", claim_check),
+        ("judge", judge),
+        ("put_back", put_back),
+        ("suspect", suspect),
+        ("set_pause", set_pause),
+        ("read", read),
+    ];
+    named
+        .map(|(name, script)| (name, script.get_hash().to_owned()))
+        .into()
+}
+
 #[cfg(test)]
 mod tests {
     use crate::domain::upstream_error::ErrorClass;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 /// Where in a call to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +31,10 @@ struct Shared {
     target: SocketAddr,
     weather: watch::Sender<Weather>,
     latency: Mutex<Duration>,
-    /// The hash of a script, where to stop, and whether it was met.
-    hold: Mutex<Option<(String, Hold)>>,
-    held: Notify,
+    /// The hash of a script, and where its calls stop.
+    hold: watch::Sender<Option<(String, Hold)>>,
+    /// How many calls were stopped.
+    held: watch::Sender<usize>,
 }
 
 /// A proxy on a port of its own. Dropped, it refuses everything.
@@ -44,16 +45,17 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// A proxy in front of `target`.
-    pub(crate) async fn start(target: SocketAddr) -> Self {
+    /// A proxy in front of the Redis on this port.
+    pub(crate) async fn start(port: u16) -> Self {
+        let target = SocketAddr::from(([127, 0, 0, 1], port));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared {
             target,
             weather: watch::channel(Weather::Fair).0,
             latency: Mutex::new(Duration::ZERO),
-            hold: Mutex::new(None),
-            held: Notify::new(),
+            hold: watch::channel(None).0,
+            held: watch::channel(0).0,
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Self {
@@ -88,16 +90,28 @@ impl Proxy {
         *self.shared.latency.lock().expect("not poisoned") = latency;
     }
 
-    /// Stops the connection that next calls the script of this hash.
+    /// Stops every call of this script here, until [`Proxy::let_go`].
     pub(crate) fn hold(&self, script: &str, hold: Hold) {
-        *self.shared.hold.lock().expect("not poisoned") = Some((script.to_owned(), hold));
+        let hashes = token_broker::adapters::redis::script_hashes();
+        let (_, hash) = hashes
+            .into_iter()
+            .find(|(name, _)| *name == script)
+            .expect("a script of this name");
+        self.shared.held.send_replace(0);
+        self.shared.hold.send_replace(Some((hash, hold)));
     }
 
-    /// Waits until a connection was stopped so.
-    pub(crate) async fn held(&self, bound: Duration) {
-        tokio::time::timeout(bound, self.shared.held.notified())
-            .await
-            .expect("the script is called in time");
+    /// Waits until so many calls were stopped.
+    pub(crate) async fn held(&self, count: usize, bound: Duration) {
+        let mut held = self.shared.held.subscribe();
+        let stopped = held.wait_for(|held| *held >= count);
+        let in_time = tokio::time::timeout(bound, stopped).await;
+        drop(in_time.expect("the script is called in time"));
+    }
+
+    /// What was stopped goes on.
+    pub(crate) fn let_go(&self) {
+        self.shared.hold.send_replace(None);
     }
 }
 
@@ -130,18 +144,17 @@ async fn carry(client: TcpStream, server: TcpStream, shared: &Shared) {
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    let stopped = Arc::new(Mutex::new(None::<Hold>));
+    let stopped = Arc::new(Mutex::new(false));
     let stop_here = Arc::clone(&stopped);
     let requests = async {
         let mut buffer = vec![0; 64 * 1024];
         while let Ok(read @ 1..) = from_client.read(&mut buffer).await {
-            let hold = take_hold(shared, &buffer[..read]);
-            if hold.is_some() {
-                *stop_here.lock().expect("not poisoned") = hold;
-            }
-            if hold == Some(Hold::Request) {
-                shared.held.notify_one();
-                std::future::pending::<()>().await;
+            if let Some(hold) = hold_on(shared, &buffer[..read]) {
+                if hold == Hold::Reply {
+                    *stop_here.lock().expect("not poisoned") = true;
+                } else {
+                    stand_still(shared).await;
+                }
             }
             pass(shared).await;
             if to_server.write_all(&buffer[..read]).await.is_err() {
@@ -152,9 +165,9 @@ async fn carry(client: TcpStream, server: TcpStream, shared: &Shared) {
     let replies = async {
         let mut buffer = vec![0; 64 * 1024];
         while let Ok(read @ 1..) = from_server.read(&mut buffer).await {
-            if *stopped.lock().expect("not poisoned") == Some(Hold::Reply) {
-                shared.held.notify_one();
-                std::future::pending::<()>().await;
+            let stop = std::mem::take(&mut *stopped.lock().expect("not poisoned"));
+            if stop {
+                stand_still(shared).await;
             }
             pass(shared).await;
             let latency = *shared.latency.lock().expect("not poisoned");
@@ -183,18 +196,18 @@ async fn pass(shared: &Shared) {
     );
 }
 
-/// Whether this request calls the script to stop at; it stops one call only. A call is one packet here:
-/// requests are far shorter than the buffer.
-fn take_hold(shared: &Shared, request: &[u8]) -> Option<Hold> {
-    let mut hold = shared.hold.lock().expect("not poisoned");
-    let (script, _) = hold.as_ref()?;
-    let called = request.windows(7).any(|window| window == b"EVALSHA")
-        && request
-            .windows(script.len())
-            .any(|window| window == script.as_bytes());
-    if called {
-        hold.take().map(|(_, hold)| hold)
-    } else {
-        None
-    }
+/// Counts a stopped call and waits until it may go on.
+async fn stand_still(shared: &Shared) {
+    shared.held.send_modify(|held| *held += 1);
+    let mut hold = shared.hold.subscribe();
+    drop(hold.wait_for(Option::is_none).await);
+}
+
+/// Whether this request calls the script to stop at. A call is one packet here: requests are far shorter
+/// than the buffer.
+fn hold_on(shared: &Shared, request: &[u8]) -> Option<Hold> {
+    let hold = shared.hold.borrow();
+    let (script, hold) = hold.as_ref()?;
+    let has = |word: &[u8]| request.windows(word.len()).any(|window| window == word);
+    (has(b"EVALSHA") && has(script.as_bytes())).then_some(*hold)
 }

@@ -1,0 +1,57 @@
+//! The embedded store's one process, killed again and again; and a second one beside it.
+
+use std::time::Duration;
+
+use wechat_simulator::Simulator;
+
+use super::rig::SOON;
+use crate::support::fleet::wechat_with;
+use crate::support::process::Process;
+use crate::support::settings::{AppUnderTest, Settings, StoreUnderTest};
+
+const APP: &str = "wx0000000000000001";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_and_started_twenty_times_it_serves_the_same_token_without_a_fetch() {
+    let mut wechat = wechat_with(&[AppUnderTest::new(APP)]);
+    wechat.token_life = Duration::from_secs(7200);
+    let wechat = Simulator::start(wechat)
+        .await
+        .expect("the simulator starts");
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("broker.redb");
+    let settings = Settings::new(&wechat.base_url(), StoreUnderTest::Embedded { path });
+    let mut process = Process::listening(&settings).await;
+    let first = process.caller().await.token_within(APP, SOON).await;
+    for _ in 0..20 {
+        process.kill();
+        process = Process::listening(&settings).await;
+        let reply = process.caller().await.token_within(APP, SOON).await;
+        assert_eq!(
+            (reply.token(), reply.version()),
+            (first.token(), first.version())
+        );
+    }
+    assert_eq!(wechat.fetches(APP).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_process_on_the_same_file_is_refused_and_told_why() {
+    let wechat = Simulator::start(wechat_with(&[AppUnderTest::new(APP)]))
+        .await
+        .expect("the simulator starts");
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("broker.redb");
+    let store = StoreUnderTest::Embedded { path: path.clone() };
+    let settings = Settings::new(&wechat.base_url(), store);
+    let first = Process::listening(&settings).await;
+    let mut second = Process::start(&settings);
+    assert_eq!(second.ended(SOON).await, Some(1));
+    let log = second.log();
+    assert!(log.contains(&path.display().to_string()), "{log}");
+    assert!(log.contains("another process"), "{log}");
+    assert_eq!(
+        first.caller().await.token_within(APP, SOON).await.status,
+        200
+    );
+}

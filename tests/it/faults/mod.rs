@@ -1,0 +1,15 @@
+//! Processes that die, stall and are cut off; stores that go away and come back empty. Real processes and a
+//! real Redis; the simulator's oracle judges every reply.
+
+#![expect(
+    clippy::expect_used,
+    reason = "a test stops where something is missing"
+)]
+
+mod embedded;
+mod holder_dies;
+mod holder_stalls;
+mod restarts;
+mod rig;
+mod secrets;
+mod store_away;
