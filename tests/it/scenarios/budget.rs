@@ -74,14 +74,14 @@ async fn nothing_fetches_more_often_than_the_daily_limit() {
     join(with_redis(), with_a_file()).await;
 }
 
-/// Two replicas that live on, one that crashes, and a store that forgets everything twice a window.
+/// Two replicas that live on, one that crashes, and a store that forgets everything five times a window.
 async fn with_redis() {
     let mut fleet = Fleet::without_replicas(Kept::InRedis, wechat_with(&apps(1)), scarce).await;
     fleet.add(2).await;
     let until = Instant::now() + LASTS;
     let forget = async {
         while Instant::now() < until {
-            tokio::time::sleep(WINDOW / 2).await;
+            tokio::time::sleep(WINDOW / 5).await;
             fleet.redis.as_ref().expect("a Redis").flush();
         }
     };

@@ -15,8 +15,17 @@ use crate::support::settings::{AppUnderTest, Settings};
 const HEALTHY: usize = 5;
 const BACKOFF_MIN: Duration = Duration::from_millis(500);
 
+/// Patient enough that nothing but garbage is taken for a lost reply.
 fn slow_backoff(settings: Settings) -> Settings {
+    let settings = Settings {
+        timeout: Duration::from_secs(1),
+        store_timeout: Duration::from_millis(800),
+        ..settings
+    };
     settings
+        .refresh("lease", "3s")
+        .refresh("overlap", "10s")
+        .refresh("min_spacing", "11s")
         .refresh("backoff_min", "500ms")
         .refresh("backoff_max", "3s")
         .refresh("close_watch", "2s")
@@ -52,7 +61,7 @@ async fn garbage_into(kept: Kept) {
     let begun = Instant::now();
     fleet.add(1).await;
     for app in healthy {
-        let bound = Duration::from_secs(3);
+        let bound = Duration::from_secs(10);
         fleet.caller(0).token_within(&app.appid, bound).await;
     }
     let again = |wechat: &wechat_simulator::Simulator| {
@@ -105,7 +114,14 @@ async fn assert_served(
     usable: impl Fn(&AppUnderTest) -> bool,
 ) {
     let caller = fleet.caller(0);
-    let replies = iter(apps.iter().map(|app| caller.token(&app.appid)));
+    let replies = iter(apps.iter().map(async |app| {
+        if usable(app) {
+            let bound = Duration::from_secs(5);
+            caller.token_within(&app.appid, bound).await
+        } else {
+            caller.token(&app.appid).await
+        }
+    }));
     let replies: Vec<_> = replies.buffered(apps.len()).collect().await;
     for (app, reply) in apps.iter().zip(replies) {
         if usable(app) {
@@ -131,7 +147,17 @@ async fn a_thousand_apps_fetched_at_once_never_get_each_others_token() {
     };
     let tune = |settings: Settings| {
         let settings = settings.apps(apps.clone());
+        let settings = Settings {
+            timeout: Duration::from_secs(2),
+            store_timeout: Duration::from_secs(2),
+            ..settings
+        };
+        // As rarely as in production: what is tried here is many fetches, not many readings.
         settings
+            .refresh("lease", "10s")
+            .refresh("overlap", "60s")
+            .refresh("min_spacing", "61s")
+            .refresh("reconcile", "10s")
             .refresh("watch", "0s")
             .refresh("close_watch", "60s")
     };
@@ -153,7 +179,7 @@ async fn a_thousand_apps_fetched_at_once_never_get_each_others_token() {
     let callers = [fleet.caller(0), fleet.caller(1)];
     let asked = iter(apps.iter().enumerate().map(|(number, app)| {
         let caller = &callers[number % 2];
-        let reply = caller.token_within(&app.appid, Duration::from_secs(30));
+        let reply = caller.token_within(&app.appid, Duration::from_secs(60));
         async move { (&app.appid, reply.await) }
     }));
     let replies: Vec<_> = asked.buffer_unordered(200).collect().await;

@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) refresh: Vec<(&'static str, String)>,
     pub(crate) server: Vec<(&'static str, String)>,
     pub(crate) timeout: Duration,
+    /// How long Redis may take to connect, and to answer.
+    pub(crate) store_timeout: Duration,
     pub(crate) callers: String,
     pub(crate) log_level: String,
 }
@@ -94,6 +96,7 @@ impl Settings {
             refresh: refresh.map(|(key, value)| (key, value.to_owned())).to_vec(),
             server: vec![("workers", "1".to_owned())],
             timeout: Duration::from_millis(400),
+            store_timeout: Duration::from_millis(200),
             callers: format!(
                 "[[callers]]\nid = \"tests\"\nkeys = [\"{}\"]\n\
                  allow = [{{ appids = [\"*\"], verbs = [\"read\", \"call\", \"refresh\", \"admin\"] }}]\n",
@@ -141,10 +144,11 @@ impl Settings {
         }
         match &self.store {
             StoreUnderTest::Redis { url, namespace } => {
+                let patience = self.store_timeout.as_millis();
                 let _ = writeln!(
                     toml,
                     "[store]\nkind = \"redis\"\nurl = {url:?}\nnamespace = {namespace:?}\n\
-                     connect_timeout = \"200ms\"\nreply_timeout = \"200ms\""
+                     connect_timeout = \"{patience}ms\"\nreply_timeout = \"{patience}ms\""
                 );
             }
             StoreUnderTest::Embedded { path } => {
