@@ -59,7 +59,7 @@ fn time() -> Duration {
 fn whatever_happens_to_a_token_the_promises_are_kept() {
     for_each_seed(
         "histories::whatever_happens_to_a_token",
-        seeds(6),
+        seeds(3),
         Setup::TOKEN,
         async |history| suffer(history, time()).await,
     );
@@ -69,7 +69,7 @@ fn whatever_happens_to_a_token_the_promises_are_kept() {
 fn whatever_happens_to_a_stable_token_the_promises_are_kept() {
     for_each_seed(
         "histories::whatever_happens_to_a_stable_token",
-        seeds(6),
+        seeds(3),
         Setup::STABLE,
         async |history| suffer(history, time()).await,
     );

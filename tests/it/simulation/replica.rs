@@ -20,7 +20,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::machine::{Gate, MachineClock, WorldChance};
-use super::store::{SharedStore, StoreLink};
+use super::store::SharedStore;
+use super::store_link::StoreLink;
 use super::upstream::{UpstreamLink, WeChat};
 use super::world::{World, lock};
 

@@ -5,23 +5,15 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use token_broker::domain::epoch::{Epoch, Nonce};
-use token_broker::domain::protocol::{
-    Attempt, Begin, Begun, Claim, Claimed, Commit, Committed, Failure, Judge, Judged, PutBack,
-    PutBackAnswer, Record, SetPause, Suspect,
-};
+use token_broker::domain::protocol::Record;
 use token_broker::domain::secret::Fingerprint;
-use token_broker::domain::state::Lease;
 use token_broker::domain::time::Timestamp;
-use token_broker::ports::{BegunIn, Signal, Stamped, Store, StoreError, Subject};
-use tokio::sync::{mpsc, oneshot};
+use token_broker::ports::{Signal, Stamped, StoreError, Subject};
+use tokio::sync::mpsc;
 
-use super::machine::{BEGINNING, Gate, shifted};
-use super::world::{Stage, World, lock};
-
-/// How long a replica waits for an answer.
-const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
+use super::machine::{BEGINNING, shifted};
+use super::world::{World, lock};
 
 /// How many earlier copies are kept, for failovers that lose writes.
 const COPIES: usize = 40;
@@ -78,11 +70,11 @@ struct Inner {
 }
 
 /// What becomes of one call.
-struct Fate {
-    there: Duration,
-    back: Duration,
-    arrives: bool,
-    answered: bool,
+pub(crate) struct Fate {
+    pub(crate) there: Duration,
+    pub(crate) back: Duration,
+    pub(crate) arrives: bool,
+    pub(crate) answered: bool,
 }
 
 impl SharedStore {
@@ -194,7 +186,17 @@ impl SharedStore {
         lock(&self.inner).calls
     }
 
-    fn fate(&self, replica: usize) -> Option<Fate> {
+    pub(crate) fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// Whether a change is on a second machine when it is answered.
+    pub(crate) fn is_confirmed(&self) -> bool {
+        !lock(&self.inner).unconfirmed
+    }
+
+    /// What becomes of a replica's next call; `None` = it is refused.
+    pub(crate) fn fate(&self, replica: usize) -> Option<Fate> {
         let link = self.link(replica);
         self.world.dice(|dice| {
             let quick = |dice: &mut super::world::Dice| {
@@ -219,7 +221,7 @@ impl SharedStore {
     }
 
     /// Does one change as a store does: opened, timed, kept, told.
-    fn apply<T>(
+    pub(crate) fn apply<T>(
         &self,
         subject: &Subject,
         change: impl FnOnce(&mut Record, Timestamp, Option<Mischief>) -> (T, bool),
@@ -252,6 +254,13 @@ impl SharedStore {
         Ok(Stamped { at, answer })
     }
 
+    /// Passes a question on to all replicas.
+    pub(crate) fn ask(&self, signal: &Signal) {
+        let mut inner = lock(&self.inner);
+        inner.calls += 1;
+        self.tell(&inner, signal);
+    }
+
     fn tell(&self, inner: &Inner, signal: &Signal) {
         for (subscriber, link) in inner.subscribers.iter().zip(&inner.links) {
             let lost = self.world.dice(|dice| dice.chance(inner.signals_lost));
@@ -264,7 +273,7 @@ impl SharedStore {
     }
 
     /// The epochs it hands out are unique, unless it lost what it knew.
-    fn note_lease(&self, epoch: Epoch, nonce: Nonce) {
+    pub(crate) fn note_lease(&self, epoch: Epoch, nonce: Nonce) {
         let mut inner = lock(&self.inner);
         let twice = inner
             .handed_out
@@ -276,219 +285,5 @@ impl SharedStore {
             self.world
                 .violation(format_args!("epoch {epoch} was handed out twice"));
         }
-    }
-}
-
-/// One replica's way to the store.
-pub(crate) struct StoreLink {
-    pub(crate) replica: usize,
-    pub(crate) store: Arc<SharedStore>,
-    pub(crate) gate: Arc<Gate>,
-}
-
-impl StoreLink {
-    async fn call<T: Send + std::fmt::Debug + 'static>(
-        &self,
-        what: &'static str,
-        stage: Option<Stage>,
-        act: impl FnOnce(&SharedStore) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.gate.passed().await;
-        let away = |why: &str| StoreError::Away(String::from(why));
-        let replica = self.replica;
-        let store = Arc::clone(&self.store);
-        let answer = match self.store.fate(replica) {
-            None => {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-                Err(away("refused"))
-            }
-            Some(fate) => {
-                let (reply, answer) = oneshot::channel();
-                // Not a part of the replica: what was sent arrives, whatever becomes of the sender.
-                tokio::spawn(async move {
-                    tokio::time::sleep(fate.there).await;
-                    if !fate.arrives {
-                        std::future::pending::<()>().await;
-                    }
-                    let answer = act(&store);
-                    if let Some(stage) = stage {
-                        store.world.reach(stage, replica).await;
-                    }
-                    if what != "read" || store.world.is_verbose() {
-                        store
-                            .world
-                            .log(format_args!("r{replica} {what} {answer:?}"));
-                    }
-                    tokio::time::sleep(fate.back).await;
-                    if !fate.answered {
-                        std::future::pending::<()>().await;
-                    }
-                    let _ = reply.send(answer);
-                });
-                match tokio::time::timeout(REPLY_TIMEOUT, answer).await {
-                    Ok(Ok(answer)) => answer,
-                    Ok(Err(_)) | Err(_) => Err(away("no answer")),
-                }
-            }
-        };
-        self.gate.passed().await;
-        answer
-    }
-
-    async fn change<T: Send + std::fmt::Debug + 'static>(
-        &self,
-        what: &'static str,
-        subject: &Subject,
-        change: impl FnOnce(&mut Record, Timestamp, Option<Mischief>) -> (T, bool) + Send + 'static,
-    ) -> Result<Stamped<T>, StoreError> {
-        let subject = subject.clone();
-        let stage = (what == "commit").then_some(Stage::Stored);
-        self.call(what, stage, move |store| store.apply(&subject, change))
-            .await
-    }
-}
-
-#[async_trait]
-impl Store for StoreLink {
-    async fn begin(&self, of: &Subject, input: &Begin) -> Result<Stamped<BegunIn>, StoreError> {
-        let (input, subject) = (*input, of.clone());
-        self.store.world.reach(Stage::Asks, self.replica).await;
-        self.call("begin", Some(Stage::Leased), move |store| {
-            let rules = subject.rules.clone();
-            let begun = store.apply(&subject, |record, now, mischief| {
-                let before = record.state.budget;
-                if mischief == Some(Mischief::NoSecondLook) {
-                    record.state.suspect = Some(record.state.epoch);
-                }
-                let begun = record.begin(&input, &rules, now);
-                if mischief == Some(Mischief::ForgetsBudget) {
-                    record.state.budget = before;
-                }
-                if mischief == Some(Mischief::ForgetsIntents) {
-                    record.state.intent = None;
-                }
-                (begun, false)
-            })?;
-            if let Begun::Granted(permit) = &begun.answer {
-                store.note_lease(permit.epoch, input.nonce);
-            }
-            let confirmed = !lock(&store.inner).unconfirmed;
-            Ok(Stamped {
-                at: begun.at,
-                answer: BegunIn {
-                    begun: begun.answer,
-                    confirmed,
-                },
-            })
-        })
-        .await
-    }
-
-    async fn commit(&self, of: &Subject, input: &Commit) -> Result<Stamped<Committed>, StoreError> {
-        let (input, rules) = (input.clone(), of.rules.clone());
-        self.change("commit", of, move |record, now, mischief| {
-            if mischief == Some(Mischief::LateCommits) {
-                record.state.lease = Some(Lease {
-                    nonce: input.attempt.nonce,
-                    epoch: input.attempt.epoch,
-                    until: now,
-                });
-            }
-            (record.commit(&input, &rules, now), true)
-        })
-        .await
-    }
-
-    async fn fail(&self, of: &Subject, input: &Failure) -> Result<Stamped<()>, StoreError> {
-        let (input, rules) = (*input, of.rules.clone());
-        self.change("fail", of, move |record, now, _| {
-            (record.fail(&input, &rules, now), true)
-        })
-        .await
-    }
-
-    async fn release(&self, of: &Subject, input: &Attempt) -> Result<Stamped<()>, StoreError> {
-        let (input, rules) = (*input, of.rules.clone());
-        self.change("release", of, move |record, _, _| {
-            (record.release(&input, &rules), false)
-        })
-        .await
-    }
-
-    async fn claim_check(
-        &self,
-        of: &Subject,
-        input: &Claim,
-    ) -> Result<Stamped<Claimed>, StoreError> {
-        let input = *input;
-        self.change("claim", of, move |record, now, _| {
-            (record.claim_check(&input, now), false)
-        })
-        .await
-    }
-
-    async fn judge(&self, of: &Subject, input: &Judge) -> Result<Stamped<Judged>, StoreError> {
-        let (input, rules) = (*input, of.rules.clone());
-        self.change("judge", of, move |record, now, _| {
-            let judged = record.judge(&input, &rules, now);
-            (judged, matches!(judged, Judged::Dead { .. }))
-        })
-        .await
-    }
-
-    async fn put_back(
-        &self,
-        of: &Subject,
-        input: &PutBack,
-    ) -> Result<Stamped<PutBackAnswer>, StoreError> {
-        let (input, rules) = (input.clone(), of.rules.clone());
-        self.change("put_back", of, move |record, now, _| {
-            (record.put_back(&input, &rules, now), true)
-        })
-        .await
-    }
-
-    async fn suspect(&self, of: &Subject, input: &Suspect) -> Result<Stamped<()>, StoreError> {
-        let (input, rules) = (*input, of.rules.clone());
-        self.change("suspect", of, move |record, now, _| {
-            (record.suspect(&input, &rules, now), true)
-        })
-        .await
-    }
-
-    async fn set_pause(&self, of: &Subject, input: &SetPause) -> Result<Stamped<()>, StoreError> {
-        let input = *input;
-        self.change("set_pause", of, move |record, now, _| {
-            (record.set_pause(&input, now), true)
-        })
-        .await
-    }
-
-    async fn read(
-        &self,
-        of: &[&Subject],
-    ) -> Result<Vec<Result<Stamped<Record>, StoreError>>, StoreError> {
-        let subjects: Vec<Subject> = of.iter().map(|subject| (*subject).clone()).collect();
-        self.call("read", None, move |store| {
-            let read =
-                |subject: &Subject| store.apply(subject, |record, _, _| (record.clone(), false));
-            Ok(subjects.iter().map(read).collect::<Vec<_>>())
-        })
-        .await
-    }
-
-    async fn ask(&self, of: &Subject) -> Result<(), StoreError> {
-        let signal = Signal::Asked(of.credential.clone());
-        self.call("ask", None, move |store| {
-            let mut inner = lock(&store.inner);
-            inner.calls += 1;
-            store.tell(&inner, &signal);
-            Ok(())
-        })
-        .await
-    }
-
-    fn is_shared(&self) -> bool {
-        true
     }
 }

@@ -1,0 +1,233 @@
+//! One replica's way to the store: calls that arrive or not, are answered or not, and stop with its process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use token_broker::domain::protocol::{
+    Attempt, Begin, Begun, Claim, Claimed, Commit, Committed, Failure, Judge, Judged, PutBack,
+    PutBackAnswer, Record, SetPause, Suspect,
+};
+use token_broker::domain::state::Lease;
+use token_broker::domain::time::Timestamp;
+use token_broker::ports::{BegunIn, Signal, Stamped, Store, StoreError, Subject};
+use tokio::sync::oneshot;
+
+use super::machine::Gate;
+use super::store::{Mischief, SharedStore};
+use super::world::Stage;
+
+/// How long a replica waits for an answer.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// One replica's way to the store.
+pub(crate) struct StoreLink {
+    pub(crate) replica: usize,
+    pub(crate) store: Arc<SharedStore>,
+    pub(crate) gate: Arc<Gate>,
+}
+
+impl StoreLink {
+    async fn call<T: Send + std::fmt::Debug + 'static>(
+        &self,
+        what: &'static str,
+        stage: Option<Stage>,
+        act: impl FnOnce(&SharedStore) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.gate.passed().await;
+        let away = |why: &str| StoreError::Away(String::from(why));
+        let replica = self.replica;
+        let store = Arc::clone(&self.store);
+        let answer = match self.store.fate(replica) {
+            None => {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                Err(away("refused"))
+            }
+            Some(fate) => {
+                let (reply, answer) = oneshot::channel();
+                // Not a part of the replica: what was sent arrives, whatever becomes of the sender.
+                tokio::spawn(async move {
+                    tokio::time::sleep(fate.there).await;
+                    if !fate.arrives {
+                        std::future::pending::<()>().await;
+                    }
+                    let answer = act(&store);
+                    if let Some(stage) = stage {
+                        store.world().reach(stage, replica).await;
+                    }
+                    if what != "read" || store.world().is_verbose() {
+                        store
+                            .world()
+                            .log(format_args!("r{replica} {what} {answer:?}"));
+                    }
+                    tokio::time::sleep(fate.back).await;
+                    if !fate.answered {
+                        std::future::pending::<()>().await;
+                    }
+                    let _ = reply.send(answer);
+                });
+                match tokio::time::timeout(REPLY_TIMEOUT, answer).await {
+                    Ok(Ok(answer)) => answer,
+                    Ok(Err(_)) | Err(_) => Err(away("no answer")),
+                }
+            }
+        };
+        self.gate.passed().await;
+        answer
+    }
+
+    async fn change<T: Send + std::fmt::Debug + 'static>(
+        &self,
+        what: &'static str,
+        subject: &Subject,
+        change: impl FnOnce(&mut Record, Timestamp, Option<Mischief>) -> (T, bool) + Send + 'static,
+    ) -> Result<Stamped<T>, StoreError> {
+        let subject = subject.clone();
+        let stage = (what == "commit").then_some(Stage::Stored);
+        self.call(what, stage, move |store| store.apply(&subject, change))
+            .await
+    }
+}
+
+#[async_trait]
+impl Store for StoreLink {
+    async fn begin(&self, of: &Subject, input: &Begin) -> Result<Stamped<BegunIn>, StoreError> {
+        let (input, subject) = (*input, of.clone());
+        self.store.world().reach(Stage::Asks, self.replica).await;
+        self.call("begin", Some(Stage::Leased), move |store| {
+            let rules = subject.rules.clone();
+            let begun = store.apply(&subject, |record, now, mischief| {
+                let before = record.state.budget;
+                if mischief == Some(Mischief::NoSecondLook) {
+                    record.state.suspect = Some(record.state.epoch);
+                }
+                let begun = record.begin(&input, &rules, now);
+                if mischief == Some(Mischief::ForgetsBudget) {
+                    record.state.budget = before;
+                }
+                if mischief == Some(Mischief::ForgetsIntents) {
+                    record.state.intent = None;
+                }
+                (begun, false)
+            })?;
+            if let Begun::Granted(permit) = &begun.answer {
+                store.note_lease(permit.epoch, input.nonce);
+            }
+            let confirmed = store.is_confirmed();
+            Ok(Stamped {
+                at: begun.at,
+                answer: BegunIn {
+                    begun: begun.answer,
+                    confirmed,
+                },
+            })
+        })
+        .await
+    }
+
+    async fn commit(&self, of: &Subject, input: &Commit) -> Result<Stamped<Committed>, StoreError> {
+        let (input, rules) = (input.clone(), of.rules.clone());
+        self.change("commit", of, move |record, now, mischief| {
+            if mischief == Some(Mischief::LateCommits) {
+                record.state.lease = Some(Lease {
+                    nonce: input.attempt.nonce,
+                    epoch: input.attempt.epoch,
+                    until: now,
+                });
+            }
+            (record.commit(&input, &rules, now), true)
+        })
+        .await
+    }
+
+    async fn fail(&self, of: &Subject, input: &Failure) -> Result<Stamped<()>, StoreError> {
+        let (input, rules) = (*input, of.rules.clone());
+        self.change("fail", of, move |record, now, _| {
+            (record.fail(&input, &rules, now), true)
+        })
+        .await
+    }
+
+    async fn release(&self, of: &Subject, input: &Attempt) -> Result<Stamped<()>, StoreError> {
+        let (input, rules) = (*input, of.rules.clone());
+        self.change("release", of, move |record, _, _| {
+            (record.release(&input, &rules), false)
+        })
+        .await
+    }
+
+    async fn claim_check(
+        &self,
+        of: &Subject,
+        input: &Claim,
+    ) -> Result<Stamped<Claimed>, StoreError> {
+        let input = *input;
+        self.change("claim", of, move |record, now, _| {
+            (record.claim_check(&input, now), false)
+        })
+        .await
+    }
+
+    async fn judge(&self, of: &Subject, input: &Judge) -> Result<Stamped<Judged>, StoreError> {
+        let (input, rules) = (*input, of.rules.clone());
+        self.change("judge", of, move |record, now, _| {
+            let judged = record.judge(&input, &rules, now);
+            (judged, matches!(judged, Judged::Dead { .. }))
+        })
+        .await
+    }
+
+    async fn put_back(
+        &self,
+        of: &Subject,
+        input: &PutBack,
+    ) -> Result<Stamped<PutBackAnswer>, StoreError> {
+        let (input, rules) = (input.clone(), of.rules.clone());
+        self.change("put_back", of, move |record, now, _| {
+            (record.put_back(&input, &rules, now), true)
+        })
+        .await
+    }
+
+    async fn suspect(&self, of: &Subject, input: &Suspect) -> Result<Stamped<()>, StoreError> {
+        let (input, rules) = (*input, of.rules.clone());
+        self.change("suspect", of, move |record, now, _| {
+            (record.suspect(&input, &rules, now), true)
+        })
+        .await
+    }
+
+    async fn set_pause(&self, of: &Subject, input: &SetPause) -> Result<Stamped<()>, StoreError> {
+        let input = *input;
+        self.change("set_pause", of, move |record, now, _| {
+            (record.set_pause(&input, now), true)
+        })
+        .await
+    }
+
+    async fn read(
+        &self,
+        of: &[&Subject],
+    ) -> Result<Vec<Result<Stamped<Record>, StoreError>>, StoreError> {
+        let subjects: Vec<Subject> = of.iter().map(|subject| (*subject).clone()).collect();
+        self.call("read", None, move |store| {
+            let read =
+                |subject: &Subject| store.apply(subject, |record, _, _| (record.clone(), false));
+            Ok(subjects.iter().map(read).collect::<Vec<_>>())
+        })
+        .await
+    }
+
+    async fn ask(&self, of: &Subject) -> Result<(), StoreError> {
+        let signal = Signal::Asked(of.credential.clone());
+        self.call("ask", None, move |store| {
+            store.ask(&signal);
+            Ok(())
+        })
+        .await
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+}
