@@ -58,8 +58,9 @@ def until(what, holds, seconds=30):
 
 
 class Fleet:
-    def __init__(self, replicas=2, prometheus=False, rules=()):
+    def __init__(self, replicas=2, prometheus=False, rules=(), secrets=None):
         self.replicas, self.with_prometheus, self.rules = replicas, prometheus, rules
+        self.secrets = secrets
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="token-broker-fleet-"))
         self.running = {}
 
@@ -109,7 +110,7 @@ class Fleet:
         for index in range(self.replicas):
             self.api.append(f"http://127.0.0.1:{free_port()}")
             self.ops.append(f"http://127.0.0.1:{free_port()}")
-            self.start_broker(index)
+            self.start_broker(index, self.secrets)
         for ops in self.ops:
             until("a ready broker", lambda: get(f"{ops}/readyz"))
         if self.with_prometheus:
