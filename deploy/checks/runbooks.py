@@ -162,7 +162,7 @@ def main():
         until("a foreign fetch that is found", lambda: state(fleet)["version"] != before)
         time.sleep(2)
         with_("TokenBrokerForeignFetcher", fleet, rf'"appid":"{APP}"}} 1')
-        with_("TokenBrokerBudgetBurning", fleet, "budget_left", "reason.*refused")
+        with_("TokenBrokerBudgetBurning", fleet, "budget_left", "refused.*forced")
 
         subprocess.run(
             ["curl", "-sS", "-o", "/dev/null", "-X", "POST", "-H", f"Authorization: Bearer {fleet.key}",
