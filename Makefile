@@ -26,6 +26,11 @@ build: ## Build the release binaries
 test: tools format lint ## Check everything: format, lints, all tests; installs Redis where it is missing
 	$(CARGO) test --workspace --no-fail-fast
 
+.PHONY: simulate
+simulate: ## Simulate for long: SEEDS=200 histories of DAYS=3 days each, from FIRST=1000 on
+	SIMULATION_SEEDS=$(or $(SEEDS),200) SIMULATION_DAYS=$(or $(DAYS),3) SIMULATION_FIRST=$(or $(FIRST),1000) \
+		$(CARGO) test --release --test simulation -- --nocapture
+
 .PHONY: tools
 tools: ## Install what the tests need beside Rust
 	@tests/install-tools.sh

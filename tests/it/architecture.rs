@@ -1,6 +1,9 @@
 //! The house rules that a machine can check: who may import whom, and what every file begins with.
 
-#![expect(clippy::expect_used, reason = "a test stops where something is missing")]
+#![expect(
+    clippy::expect_used,
+    reason = "a test stops where something is missing"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,6 @@ mod config;
 mod faults;
 mod http;
 mod scenarios;
-mod simulation;
 mod store;
 mod support;
 mod upstream;

@@ -274,7 +274,7 @@ pub(crate) fn for_each_seed(
         );
         assert!(
             outcome.violations.is_empty(),
-            "{}\n\nto repeat: SIMULATION_SEED={seed} cargo test -p token-broker simulation::{name}\n",
+            "{}\n\nto repeat: SIMULATION_SEED={seed} cargo test --test simulation {name}\n",
             outcome.violations.join("\n")
         );
         if std::env::var_os("SIMULATION_REPORT").is_some() {

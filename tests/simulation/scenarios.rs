@@ -66,7 +66,7 @@ fn a_healthy_day_costs_few_fetches_and_nobody_notices_anything() {
             history.begin().await;
             history.oracle.promise(|promise| promise.must_serve = true);
             let checks = history.wechat.calls().1;
-            spends(history, 13, history.elapse(DAY)).await;
+            spends(history, 25, history.elapse(DAY)).await;
             let checks = history.wechat.calls().1 - checks;
             if checks > 24 * 61 {
                 history
