@@ -272,7 +272,7 @@ impl Oracle {
             ));
         }
         // Its wall clock was set forward: until the store is read again, the token may have expired.
-        let stepped = view.grant.is_some() && view.expires.remaining(moment).is_zero();
+        let stepped = view.grant.is_some() && view.servable(moment).is_none();
         if !promise.refusals || stepped {
             return;
         }
