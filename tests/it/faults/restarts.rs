@@ -125,7 +125,7 @@ async fn a_refresh_under_way_is_finished_before_the_process_ends() {
     let witness = rig.witness.caller().await;
     let before = rig.versions(&witness).await;
     rig.spaced().await;
-    let slow = Fault::new(FaultKind::ActThenDelay(Duration::from_millis(200)));
+    let slow = Fault::new(FaultKind::ActThenDelay(Duration::from_millis(400)));
     rig.wechat
         .faults()
         .add(slow.on(Endpoint::Token).for_app(&app).once());

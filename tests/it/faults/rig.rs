@@ -16,12 +16,27 @@ use crate::support::redis::RedisServer;
 use crate::support::settings::{AppUnderTest, Settings, StoreUnderTest};
 
 /// Long enough for anything that should happen soon, on a busy machine too.
-pub(super) const SOON: Duration = Duration::from_secs(15);
+pub(super) const SOON: Duration = Duration::from_secs(25);
 
 /// How long a served grant may be dead while a lost fetch is repaired: WeChat kills it at the moment of the
 /// repairing fetch, and each replica has the new one after a reply, a commit and a signal, or at the latest
 /// with its next reading.
-pub(super) const REPAIR_MOMENT: Duration = Duration::from_millis(600);
+pub(super) const REPAIR_MOMENT: Duration = Duration::from_millis(800);
+
+/// From one fetch to the next that is forced.
+const SPACING: Duration = Duration::from_millis(8200);
+
+/// Time-outs that a process on a busy machine does not run into: what is counted here are fetches, and
+/// each time-out may cost one.
+fn unhurried(settings: Settings) -> Settings {
+    let mut settings = settings
+        .refresh("overlap", "8s")
+        .refresh("lease", "2500ms")
+        .refresh("min_spacing", "8100ms");
+    settings.timeout = Duration::from_millis(1200);
+    settings.store_timeout = Duration::from_millis(600);
+    settings
+}
 
 /// The two processes and what they stand on.
 pub(super) struct Rig {
@@ -40,15 +55,16 @@ impl Rig {
         let apps: Vec<_> = (0..apps)
             .map(|app| AppUnderTest::new(&format!("wx{number:04}-{app:04}")))
             .collect();
-        let wechat = Simulator::start(wechat_with(&apps))
-            .await
-            .expect("the simulator starts");
+        let mut lives = wechat_with(&apps);
+        lives.token_life = Duration::from_secs(24);
+        lives.overlap = Duration::from_secs(8);
+        let wechat = Simulator::start(lives).await.expect("the simulator starts");
         let redis = RedisServer::start();
         let proxy = Proxy::start(redis.port()).await;
         let settings = |url: String| {
             let namespace = "rig".to_owned();
             let store = StoreUnderTest::Redis { url, namespace };
-            Settings::new(&wechat.base_url(), store).apps(apps.clone())
+            unhurried(Settings::new(&wechat.base_url(), store)).apps(apps.clone())
         };
         let witness = Process::listening(&settings(redis.url())).await;
         let holder = Process::listening(&settings(proxy.url())).await;
@@ -77,7 +93,7 @@ impl Rig {
             .map(|call| call.at)
             .max()
             .expect("each app was fetched");
-        let spaced = newest + Duration::from_millis(3150);
+        let spaced = newest + SPACING;
         tokio::time::sleep(spaced.saturating_duration_since(Instant::now())).await;
     }
 
