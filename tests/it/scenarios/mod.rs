@@ -5,6 +5,10 @@
     clippy::expect_used,
     reason = "a test stops where something is missing"
 )]
+#![expect(
+    clippy::print_stdout,
+    reason = "the figures measured are for whoever runs a scenario by hand"
+)]
 
 mod budget;
 mod cold_start;
