@@ -143,12 +143,14 @@ impl Application {
             &limits,
         )?;
         let callers = ArcSwap::from_pointee(Callers::new(config.callers));
+        let closing = CancellationToken::new();
         let state = ApiState::new(
             core.broker,
             Arc::new(callers),
             core.metrics.http(),
             config.log.access_sample,
             &limits,
+            closing.clone(),
         );
         let api = serve_api(api.0, state, &limits)?;
         let (api_handle, ops_handle) = (api.handle(), ops.handle());
@@ -170,6 +172,8 @@ impl Application {
         info!("stopping: not ready any more; requests and refreshes under way are finished");
         stopping.cancel();
         tokio::time::sleep(config.server.lame_duck).await;
+        // Streams would go on for ever.
+        closing.cancel();
         // Requests first: some of them wait for what the loops bring.
         api_handle.stop(true).await;
         loops.cancel();

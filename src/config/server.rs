@@ -22,6 +22,8 @@ pub struct ServerConfig {
     /// `lame_duck`, duration: how long a stopping broker says that it is not ready and still answers, so
     /// that balancers look away first. Default `0s`; a chart sets it, or a `preStop` hook waits instead.
     pub lame_duck: Duration,
+    /// `max_streams_per_caller`, how many streams of events a caller may have open. Default 64.
+    pub max_streams_per_caller: usize,
     /// `max_body`, bytes of a request's body. Default 65536.
     pub max_body: usize,
 }
@@ -35,6 +37,8 @@ impl ServerConfig {
             workers: section.within("workers", 0, 0..=1024) as usize,
             drain: section.within("drain", seconds(25), seconds(0)..=seconds(3600)),
             lame_duck: section.within("lame_duck", seconds(0), seconds(0)..=seconds(300)),
+            max_streams_per_caller: section.within("max_streams_per_caller", 64, 1..=100_000)
+                as usize,
             max_body: section.within("max_body", 64 << 10, 1024..=64 << 20) as usize,
         };
         if server.listen == server.ops_listen && server.listen.port() != 0 {

@@ -10,6 +10,7 @@ mod body;
 mod call;
 mod callers;
 mod conditional;
+mod events;
 mod layer;
 mod negotiation;
 mod ops;
@@ -21,6 +22,7 @@ mod request_id;
 mod route;
 mod routes;
 mod server;
+mod streams;
 mod throttle;
 mod token;
 

@@ -31,6 +31,11 @@ pub struct Limits {
     pub max_body: usize,
     /// How long it may take to arrive.
     pub body_timeout: Duration,
+    /// How many streams a caller may have open.
+    pub max_streams: usize,
+    /// How often a stream that has nothing to tell says so: a client that is gone keeps its stream for two
+    /// of these.
+    pub stream_keep_alive: Duration,
     /// How long requests may go on after the server was told to stop.
     pub drain: Duration,
 }
@@ -44,6 +49,8 @@ impl Default for Limits {
             max_connections: 25_000,
             max_body: 64 << 10,
             body_timeout: Duration::from_secs(10),
+            max_streams: 64,
+            stream_keep_alive: Duration::from_secs(15),
             drain: Duration::from_secs(25),
         }
     }
@@ -54,6 +61,7 @@ impl From<&ServerConfig> for Limits {
         Self {
             workers: config.workers,
             max_body: config.max_body,
+            max_streams: config.max_streams_per_caller,
             drain: config.drain,
             ..Self::default()
         }

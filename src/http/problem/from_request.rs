@@ -9,6 +9,9 @@ use super::{Code, Problem};
 use crate::domain::app_id::AppId;
 use crate::domain::caller::Verb;
 
+/// When a stream of a client that is gone has been given up at the latest.
+const STREAM_FREED: Duration = Duration::from_secs(30);
+
 impl Problem {
     pub(in crate::http) fn key_missing() -> Self {
         Self::new(
@@ -87,6 +90,16 @@ impl Problem {
                 }
             },
         )
+    }
+
+    pub(in crate::http) fn too_many_streams(most: usize) -> Self {
+        Self::new(
+            Code::TooManyStreams,
+            format!(
+                "A caller may have {most} streams open (server.max_streams_per_caller). One stream an app is enough for a process; one whose client is gone is given up within half a minute."
+            ),
+        )
+        .retry_after(STREAM_FREED)
     }
 
     pub(in crate::http) fn body_too_large(most: usize) -> Self {

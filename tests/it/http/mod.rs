@@ -2,6 +2,7 @@
 
 mod apps;
 mod documents;
+mod events;
 mod fakes;
 mod logs;
 mod metrics;

@@ -198,8 +198,11 @@ impl Rig {
             &Limits {
                 max_body: 4096,
                 body_timeout: Duration::from_millis(300),
+                max_streams: 2,
+                stream_keep_alive: Duration::from_millis(100),
                 ..Limits::default()
             },
+            self.stopping.clone(),
         )
     }
 

@@ -7,3 +7,4 @@
 )]
 
 mod cold_start;
+mod events;

@@ -6,6 +6,7 @@
 )]
 
 pub(crate) mod broker;
+pub(crate) mod events;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod redis;
