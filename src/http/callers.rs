@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 
 use super::problem::Problem;
+use super::rate::Rate;
 use crate::config::CallerConfig;
 use crate::domain::caller::{CallerId, Rights, Verb};
 use crate::domain::secret::Digest;
@@ -13,9 +14,16 @@ use crate::key::CallerKey;
 /// All callers.
 #[derive(Debug)]
 pub struct Callers {
-    by_id: HashMap<CallerId, CallerConfig>,
+    by_id: HashMap<CallerId, Known>,
     /// Where no caller is configured, everybody may do everything.
     anybody: Option<Rights>,
+}
+
+/// A caller with its pace.
+#[derive(Debug)]
+struct Known {
+    config: CallerConfig,
+    rate: Option<Rate>,
 }
 
 /// Whose request it is.
@@ -25,6 +33,14 @@ pub(super) struct Identity<'a> {
     pub(super) id: Option<&'a CallerId>,
     /// What it may do.
     pub(super) rights: &'a Rights,
+    rate: Option<&'a Rate>,
+}
+
+impl Identity<'_> {
+    /// Counts one request of this caller.
+    pub(super) fn admit(&self) -> Result<(), Problem> {
+        self.rate.map_or(Ok(()), Rate::admit)
+    }
 }
 
 /// Compared with the keys of callers that do not exist: an id that nobody has costs what one costs that
@@ -38,7 +54,10 @@ impl Callers {
     pub fn new(callers: impl IntoIterator<Item = CallerConfig>) -> Self {
         let by_id: HashMap<_, _> = callers
             .into_iter()
-            .map(|caller| (caller.id.clone(), caller))
+            .map(|config| {
+                let rate = config.rate.map(Rate::new);
+                (config.id.clone(), Known { config, rate })
+            })
             .collect();
         let anybody = by_id.is_empty().then(|| {
             let mut rights = Rights::default();
@@ -51,7 +70,11 @@ impl Callers {
     /// Whose key these headers carry.
     pub(super) fn authenticate(&self, headers: &HeaderMap) -> Result<Identity<'_>, Problem> {
         if let Some(rights) = &self.anybody {
-            return Ok(Identity { id: None, rights });
+            return Ok(Identity {
+                id: None,
+                rights,
+                rate: None,
+            });
         }
         let mut sent = headers.get_all(AUTHORIZATION);
         let header = sent.next().ok_or_else(Problem::key_missing)?;
@@ -64,12 +87,13 @@ impl Callers {
             .and_then(CallerKey::from_authorization)
             .ok_or_else(Problem::key_malformed)?;
         let caller = self.by_id.get(key.id());
-        let keys = caller.map_or(NOBODYS_KEYS.as_slice(), |caller| &caller.keys);
+        let keys = caller.map_or(NOBODYS_KEYS.as_slice(), |caller| &caller.config.keys);
         let matches = key.is_one_of(keys);
         match caller {
             Some(caller) if matches => Ok(Identity {
-                id: Some(&caller.id),
-                rights: &caller.rights,
+                id: Some(&caller.config.id),
+                rights: &caller.config.rights,
+                rate: caller.rate.as_ref(),
             }),
             Some(_) | None => Err(Problem::key_wrong()),
         }

@@ -15,6 +15,7 @@ mod layer;
 mod negotiation;
 mod ops;
 mod problem;
+mod rate;
 mod readiness;
 mod refresh;
 mod report;

@@ -56,11 +56,13 @@ pub enum Code {
     Stopping,
     /// The caller has as many streams open as it may have.
     TooManyStreams,
+    /// The caller asks more often than it may.
+    RateLimited,
 }
 
 impl Code {
     /// Every code, in the order of their declaration.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::KeyMissing,
         Self::KeyMalformed,
         Self::KeyWrong,
@@ -86,6 +88,7 @@ impl Code {
         Self::RefreshTimeout,
         Self::Stopping,
         Self::TooManyStreams,
+        Self::RateLimited,
     ];
 
     const fn row(self) -> (StatusCode, &'static str, &'static str) {
@@ -183,6 +186,11 @@ impl Code {
                 S::TOO_MANY_REQUESTS,
                 "too_many_streams",
                 "The caller has too many streams open",
+            ),
+            Self::RateLimited => (
+                S::TOO_MANY_REQUESTS,
+                "rate_limited",
+                "The caller asks more often than it may",
             ),
         }
     }

@@ -1,6 +1,7 @@
 //! What is wrong with a request, as problems. A detail never repeats what was sent: it may be a secret
 //! in the wrong place.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use actix_web::http::Method;
@@ -90,6 +91,16 @@ impl Problem {
                 }
             },
         )
+    }
+
+    pub(in crate::http) fn rate_limited(each_second: NonZeroU32, wait: Duration) -> Self {
+        Self::new(
+            Code::RateLimited,
+            format!(
+                "This caller may make {each_second} requests a second (callers.rate), and twice as many at once. A token may be kept for as long as refresh.caller_cache."
+            ),
+        )
+        .retry_after(wait)
     }
 
     pub(in crate::http) fn too_many_streams(most: usize) -> Self {

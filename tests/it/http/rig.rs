@@ -1,5 +1,6 @@
 //! A broker with a few apps and callers, its HTTP interface, and how a test talks to it.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -288,6 +289,7 @@ fn callers() -> Vec<CallerConfig> {
             id: CallerId::parse(id).unwrap_or_else(|error| panic!("{error}")),
             keys: vec![digest(&key(id)), digest(&next_key(id))],
             rights,
+            rate: (id == "paced").then_some(NonZeroU32::MIN),
         }
     };
     vec![
@@ -295,6 +297,7 @@ fn callers() -> Vec<CallerConfig> {
         on("caller", SERVED, &[Verb::Call]),
         on("refresher", SERVED, &[Verb::Refresh]),
         on("admin", SERVED, &[Verb::Admin]),
+        on("paced", SERVED, &[Verb::Read]),
         on("all-on-empty", EMPTY, &Verb::ALL),
     ]
 }
