@@ -24,7 +24,9 @@ use crate::domain::replica::Replica;
 use crate::domain::secret::Secret;
 use crate::fingerprint::{origin_of, secret_fingerprint};
 use crate::follower::Follower;
-use crate::http::{ApiState, Callers, Limits, OpsState, Readiness, serve_api, serve_ops};
+use crate::http::{
+    ApiState, Callers, Certificate, Limits, OpsState, Readiness, TlsError, serve_api, serve_ops,
+};
 use crate::metrics::{MeteredStore, MeteredUpstream, Metrics};
 use crate::ports::{Chance, Clock, Signal, Store, Subject, Upstream};
 use crate::refresher::Refresher;
@@ -62,6 +64,9 @@ pub enum StartError {
     /// `upstream.base_url` is not a URL.
     #[error("upstream.base_url is not a URL: {0}")]
     BaseUrl(#[from] url::ParseError),
+    /// The certificate of the API cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A server did not start.
     #[error("the HTTP server did not start: {0}")]
     Server(#[from] std::io::Error),
@@ -71,6 +76,7 @@ pub enum StartError {
 pub struct Application {
     api: (TcpListener, SocketAddr),
     ops: (TcpListener, SocketAddr),
+    certificate: Option<Certificate>,
     config: Config,
     core: Core,
 }
@@ -93,12 +99,15 @@ impl Application {
     /// # Errors
     /// Says which part cannot be built, and which key of the configuration it comes from.
     pub fn build(config: Config) -> Result<Self, StartError> {
+        let tls = config.server.tls.clone();
+        let certificate = tls.map(Certificate::load).transpose()?;
         let core = Core::build(&config)?;
         let api = bind("server.listen", config.server.listen)?;
         let ops = bind("server.ops_listen", config.server.ops_listen)?;
         Ok(Self {
             api,
             ops,
+            certificate,
             config,
             core,
         })
@@ -130,6 +139,7 @@ impl Application {
         let Self {
             api,
             ops,
+            certificate,
             config,
             core,
         } = self;
@@ -152,17 +162,18 @@ impl Application {
             &limits,
             closing.clone(),
         );
-        let api = serve_api(api.0, state, &limits)?;
+        let api = serve_api(api.0, state, &limits, certificate.as_ref())?;
         let (api_handle, ops_handle) = (api.handle(), ops.handle());
         let (api, ops) = (tokio::spawn(api), tokio::spawn(ops));
         let loops = CancellationToken::new();
-        let tasks = start_loops(
+        let mut tasks = start_loops(
             core.scheduler,
             core.follower,
             core.signals,
             &core.refresher,
             &loops,
         );
+        tasks.extend(certificate.map(|certificate| tokio::spawn(certificate.watch(loops.clone()))));
         info!(
             version = env!("CARGO_PKG_VERSION"), listen = %api_address, ops_listen = %ops_address,
             apps = config.apps.len(), "started"

@@ -25,6 +25,7 @@ mod routes;
 mod server;
 mod streams;
 mod throttle;
+mod tls;
 mod token;
 
 pub use callers::Callers;
@@ -34,3 +35,4 @@ pub use readiness::Readiness;
 pub use route::Route;
 pub use routes::{ApiState, api, ops};
 pub use server::{Limits, serve_api, serve_ops};
+pub use tls::{Certificate, TlsError};

@@ -24,7 +24,7 @@ fn serve(rig: &Rig) -> SocketAddr {
         workers: 1,
         ..Limits::default()
     };
-    let server = serve_api(listener, rig.api_state(), &limits).expect("a server");
+    let server = serve_api(listener, rig.api_state(), &limits, None).expect("a server");
     actix_web::rt::spawn(server);
     address
 }

@@ -10,5 +10,6 @@ mod operations;
 mod refusals;
 mod reports;
 mod rig;
+mod tls;
 mod token;
 mod wire;
