@@ -30,6 +30,7 @@ use crate::http::{
 use crate::metrics::{MeteredStore, MeteredUpstream, Metrics};
 use crate::ports::{Chance, Clock, Signal, Store, Subject, Upstream};
 use crate::refresher::Refresher;
+use crate::reload::{Reload, Source};
 use crate::scheduler::Scheduler;
 use crate::snapshot::{Reader, snapshot};
 
@@ -77,6 +78,7 @@ pub struct Application {
     api: (TcpListener, SocketAddr),
     ops: (TcpListener, SocketAddr),
     certificate: Option<Certificate>,
+    source: Option<Source>,
     config: Config,
     core: Core,
 }
@@ -108,9 +110,19 @@ impl Application {
             api,
             ops,
             certificate,
+            source: None,
             config,
             core,
         })
+    }
+
+    /// Has changes of the configuration taken over while it runs.
+    #[must_use]
+    pub fn reloading(self, source: Source) -> Self {
+        Self {
+            source: Some(source),
+            ..self
+        }
     }
 
     /// Where the API listens.
@@ -140,6 +152,7 @@ impl Application {
             api,
             ops,
             certificate,
+            source,
             config,
             core,
         } = self;
@@ -152,11 +165,12 @@ impl Application {
             OpsState::new(Arc::clone(&core.metrics), readiness),
             &limits,
         )?;
-        let callers = ArcSwap::from_pointee(Callers::new(config.callers));
+        let callers = Callers::new(config.callers.clone());
+        let callers = Arc::new(ArcSwap::from_pointee(callers));
         let closing = CancellationToken::new();
         let state = ApiState::new(
             core.broker,
-            Arc::new(callers),
+            Arc::clone(&callers),
             core.metrics.http(),
             config.log.access_sample,
             &limits,
@@ -174,6 +188,11 @@ impl Application {
             &loops,
         );
         tasks.extend(certificate.map(|certificate| tokio::spawn(certificate.watch(loops.clone()))));
+        tasks.extend(source.map(|source| {
+            let (metrics, clock) = (core.metrics.reload(), Arc::clone(&core.clock));
+            let reload = Reload::new(source, config.clone(), callers, metrics, clock);
+            tokio::spawn(reload.run(loops.clone()))
+        }));
         info!(
             version = env!("CARGO_PKG_VERSION"), listen = %api_address, ops_listen = %ops_address,
             apps = config.apps.len(), "started"

@@ -1,6 +1,7 @@
 //! Who may ask: the configured callers, found by the key they send.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 
@@ -23,7 +24,7 @@ pub struct Callers {
 #[derive(Debug)]
 struct Known {
     config: CallerConfig,
-    rate: Option<Rate>,
+    rate: Option<Arc<Rate>>,
 }
 
 /// Whose request it is.
@@ -52,10 +53,29 @@ impl Callers {
     /// configuration sees to it that this is only so on a loopback address.
     #[must_use]
     pub fn new(callers: impl IntoIterator<Item = CallerConfig>) -> Self {
+        Self::build(callers, &HashMap::new())
+    }
+
+    /// Those that take the place of these. Whoever keeps its rate keeps its pace: a reload is no fresh
+    /// burst.
+    #[must_use]
+    pub fn succeeded_by(&self, callers: impl IntoIterator<Item = CallerConfig>) -> Self {
+        Self::build(callers, &self.by_id)
+    }
+
+    fn build(
+        callers: impl IntoIterator<Item = CallerConfig>,
+        before: &HashMap<CallerId, Known>,
+    ) -> Self {
         let by_id: HashMap<_, _> = callers
             .into_iter()
             .map(|config| {
-                let rate = config.rate.map(Rate::new);
+                let kept = before.get(config.id.as_str());
+                let kept = kept.filter(|known| known.config.rate == config.rate);
+                let rate = match kept {
+                    Some(known) => known.rate.clone(),
+                    None => config.rate.map(Rate::new).map(Arc::new),
+                };
                 (config.id.clone(), Known { config, rate })
             })
             .collect();
@@ -93,7 +113,7 @@ impl Callers {
             Some(caller) if matches => Ok(Identity {
                 id: Some(&caller.config.id),
                 rights: &caller.config.rights,
-                rate: caller.rate.as_ref(),
+                rate: caller.rate.as_deref(),
             }),
             Some(_) | None => Err(Problem::key_wrong()),
         }

@@ -141,6 +141,15 @@ async fn a_shutdown_ends_each_stream_with_a_hint_when_to_come_back() {
 }
 
 #[actix_web::test]
+async fn a_key_that_is_withdrawn_ends_its_stream() {
+    let rig = Rig::new();
+    let mut stream = open(serve(rig.serve()), None).await;
+    stream.next(SOON).await.expect("the token");
+    rig.withdraw("reader");
+    assert_eq!(stream.next(SOON).await, None);
+}
+
+#[actix_web::test]
 async fn the_stream_needs_the_same_right_as_the_token() {
     let rig = Rig::new();
     let address = serve(rig.serve());

@@ -207,6 +207,14 @@ impl Rig {
         )
     }
 
+    /// Takes a caller away, as a reload of the configuration does.
+    pub(super) fn withdraw(&self, caller: &str) {
+        let left = callers().into_iter();
+        let left = left.filter(|config| config.id.as_str() != caller);
+        let left = self.callers.load().succeeded_by(left);
+        self.callers.store(Arc::new(left));
+    }
+
     pub(super) fn ops_state(&self) -> OpsState {
         OpsState::new(self.metrics.clone(), self.readiness.clone())
     }

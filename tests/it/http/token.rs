@@ -149,4 +149,8 @@ async fn a_caller_with_a_rate_is_held_to_it_and_no_other() {
     }
     let text = rig.metrics.render();
     assert!(text.contains("token_broker_http_refusals_total{code=\"rate_limited\"}"));
+    rig.withdraw("admin");
+    let first = rig.get("paced", "/token/wx-served").await.status;
+    let second = rig.get("paced", "/token/wx-served").await.status;
+    assert!(first == 429 || second == 429, "a reload is no fresh burst");
 }

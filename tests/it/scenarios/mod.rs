@@ -8,3 +8,4 @@
 
 mod cold_start;
 mod events;
+mod reload;
