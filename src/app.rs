@@ -24,10 +24,13 @@ use crate::domain::replica::Replica;
 use crate::domain::secret::Secret;
 use crate::fingerprint::{origin_of, secret_fingerprint};
 use crate::follower::Follower;
-use crate::http::{ApiState, Callers, Limits, OpsState, Readiness, serve_api, serve_ops};
+use crate::http::{
+    ApiState, Callers, Certificate, Limits, OpsState, Readiness, TlsError, serve_api, serve_ops,
+};
 use crate::metrics::{MeteredStore, MeteredUpstream, Metrics};
 use crate::ports::{Chance, Clock, Signal, Store, Subject, Upstream};
 use crate::refresher::Refresher;
+use crate::reload::{Reload, Source};
 use crate::scheduler::Scheduler;
 use crate::snapshot::{Reader, snapshot};
 
@@ -62,6 +65,9 @@ pub enum StartError {
     /// `upstream.base_url` is not a URL.
     #[error("upstream.base_url is not a URL: {0}")]
     BaseUrl(#[from] url::ParseError),
+    /// The certificate of the API cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A server did not start.
     #[error("the HTTP server did not start: {0}")]
     Server(#[from] std::io::Error),
@@ -71,6 +77,8 @@ pub enum StartError {
 pub struct Application {
     api: (TcpListener, SocketAddr),
     ops: (TcpListener, SocketAddr),
+    certificate: Option<Certificate>,
+    source: Option<Source>,
     config: Config,
     core: Core,
 }
@@ -93,15 +101,28 @@ impl Application {
     /// # Errors
     /// Says which part cannot be built, and which key of the configuration it comes from.
     pub fn build(config: Config) -> Result<Self, StartError> {
+        let tls = config.server.tls.clone();
+        let certificate = tls.map(Certificate::load).transpose()?;
         let core = Core::build(&config)?;
         let api = bind("server.listen", config.server.listen)?;
         let ops = bind("server.ops_listen", config.server.ops_listen)?;
         Ok(Self {
             api,
             ops,
+            certificate,
+            source: None,
             config,
             core,
         })
+    }
+
+    /// Has changes of the configuration taken over while it runs.
+    #[must_use]
+    pub fn reloading(self, source: Source) -> Self {
+        Self {
+            source: Some(source),
+            ..self
+        }
     }
 
     /// Where the API listens.
@@ -130,6 +151,8 @@ impl Application {
         let Self {
             api,
             ops,
+            certificate,
+            source,
             config,
             core,
         } = self;
@@ -142,25 +165,34 @@ impl Application {
             OpsState::new(Arc::clone(&core.metrics), readiness),
             &limits,
         )?;
-        let callers = ArcSwap::from_pointee(Callers::new(config.callers));
+        let callers = Callers::new(config.callers.clone());
+        let callers = Arc::new(ArcSwap::from_pointee(callers));
+        let closing = CancellationToken::new();
         let state = ApiState::new(
             core.broker,
-            Arc::new(callers),
+            Arc::clone(&callers),
             core.metrics.http(),
             config.log.access_sample,
             &limits,
+            closing.clone(),
         );
-        let api = serve_api(api.0, state, &limits)?;
+        let api = serve_api(api.0, state, &limits, certificate.as_ref())?;
         let (api_handle, ops_handle) = (api.handle(), ops.handle());
         let (api, ops) = (tokio::spawn(api), tokio::spawn(ops));
         let loops = CancellationToken::new();
-        let tasks = start_loops(
+        let mut tasks = start_loops(
             core.scheduler,
             core.follower,
             core.signals,
             &core.refresher,
             &loops,
         );
+        tasks.extend(certificate.map(|certificate| tokio::spawn(certificate.watch(loops.clone()))));
+        tasks.extend(source.map(|source| {
+            let (metrics, clock) = (core.metrics.reload(), Arc::clone(&core.clock));
+            let reload = Reload::new(source, config.clone(), callers, metrics, clock);
+            tokio::spawn(reload.run(loops.clone()))
+        }));
         info!(
             version = env!("CARGO_PKG_VERSION"), listen = %api_address, ops_listen = %ops_address,
             apps = config.apps.len(), "started"
@@ -170,6 +202,8 @@ impl Application {
         info!("stopping: not ready any more; requests and refreshes under way are finished");
         stopping.cancel();
         tokio::time::sleep(config.server.lame_duck).await;
+        // Streams would go on for ever.
+        closing.cancel();
         // Requests first: some of them wait for what the loops bring.
         api_handle.stop(true).await;
         loops.cancel();

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::domain::app_id::AppId;
+use crate::domain::epoch::Version;
 use crate::domain::grant::Grant;
 use crate::domain::replica::{BlockedBy, View, WhyNot};
 use crate::domain::secret::Digest;
@@ -56,6 +57,13 @@ pub enum Refusal {
     },
 }
 
+/// What a follower of an app has been told so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    version: Version,
+    gone: Option<Refusal>,
+}
+
 /// What came of a report.
 #[derive(Clone, Debug)]
 pub struct Reported {
@@ -88,6 +96,30 @@ pub enum PauseRefusal {
     /// The broker is stopping.
     #[error("the broker is stopping")]
     Stopping,
+}
+
+impl Told {
+    /// Somebody who has this version.
+    #[must_use]
+    pub const fn up_to(version: Version) -> Self {
+        Self {
+            version,
+            gone: None,
+        }
+    }
+
+    /// The same, told why there is no token any more.
+    #[must_use]
+    pub const fn and_gone(self, refusal: Refusal) -> Self {
+        Self {
+            gone: Some(refusal),
+            ..self
+        }
+    }
+
+    fn is_gone(self, because: WhyNot) -> bool {
+        matches!(self.gone, Some(Refusal::Nothing { why, .. }) if why == because)
+    }
 }
 
 impl Broker {
@@ -148,6 +180,37 @@ impl Broker {
         }
         let view = self.reader.view(id);
         self.served(&view).ok_or_else(|| self.refusal(&view))
+    }
+
+    /// Has the store read soon, where there is nothing to answer with yet.
+    pub fn attend(&self, id: SlotId) {
+        if self.at_once(id).is_none() {
+            self.desk.hint(Errand::Attend(id));
+        }
+    }
+
+    /// Waits for what somebody who was `told` so much has to hear: a newer token, that there is none any
+    /// more, or why. Never an older one. A token that expires is not announced: ask again then.
+    ///
+    /// # Errors
+    /// There is no token any more, or there will be none soon.
+    pub async fn news(&self, id: SlotId, told: Told) -> Result<Served, Refusal> {
+        let news = self.reader.wait_for(id, |view| self.news_in(view, told));
+        news.await
+    }
+
+    fn news_in(&self, view: &View, told: Told) -> Option<Result<Served, Refusal>> {
+        if let Some(served) = self.served(view) {
+            let version = served.grant.version;
+            let again = version == told.version && told.gone.is_some();
+            return (version > told.version || again).then_some(Ok(served));
+        }
+        let starting = view.why_not == WhyNot::Starting && told.version.is_none();
+        // Nothing is known after a pause of this process until an attempt was made.
+        if starting || told.is_gone(view.why_not) || !view.may_answer(self.clock.now()) {
+            return None;
+        }
+        Some(Err(self.refusal(view)))
     }
 
     /// What can be said for good: a grant, or a refusal that waiting does not change.

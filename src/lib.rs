@@ -25,6 +25,7 @@ pub mod metrics;
 pub mod overview;
 pub mod ports;
 pub mod refresher;
+pub mod reload;
 pub mod scheduler;
 pub mod snapshot;
 pub mod telemetry;

@@ -6,6 +6,7 @@
 
 use std::io::{self, IsTerminal};
 use std::panic::PanicHookInfo;
+use std::sync::OnceLock;
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Subscriber};
@@ -14,7 +15,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, Registry, fmt};
+use tracing_subscriber::{Layer, Registry, fmt, reload};
 
 /// The target of everything that the broker itself says.
 const OURS: &str = env!("CARGO_CRATE_NAME");
@@ -36,6 +37,11 @@ const CAPS: [(&str, LevelFilter); 8] = [
     ("redis", LevelFilter::INFO),
     ("redb", LevelFilter::INFO),
 ];
+
+/// What the process logs, to be changed while it runs.
+static ASKED: OnceLock<Asked> = OnceLock::new();
+
+type Asked = reload::Handle<Targets, Registry>;
 
 /// The longest part of a panic's message that is logged.
 const MAX_PANIC: usize = 500;
@@ -78,11 +84,20 @@ pub fn init(level: &str, format: LogFormat) -> Result<(), TelemetryError> {
         LogFormat::Json => true,
     };
     let color = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    subscriber(level, json, color, io::stderr)?
-        .try_init()
-        .map_err(|_| TelemetryError::Twice)?;
+    let (subscriber, handle) = changeable(level, json, color, io::stderr)?;
+    subscriber.try_init().map_err(|_| TelemetryError::Twice)?;
+    let _ = ASKED.set(handle);
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// Changes what the process logs from now on, where [`init`] was called. A level that cannot be read
+/// changes nothing: the configuration has none.
+pub fn set_level(level: &str) {
+    if let (Some(handle), Ok(asked)) = (ASKED.get(), asked(level)) {
+        // The subscriber lives as long as the process.
+        let _ = handle.reload(asked);
+    }
 }
 
 /// The subscriber that [`init`] installs, writing elsewhere: for tests.
@@ -98,12 +113,25 @@ pub fn subscriber<W>(
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let asked = asked(level)?;
+    Ok(changeable(level, json, color, writer)?.0)
+}
+
+fn changeable<W>(
+    level: &str,
+    json: bool,
+    color: bool,
+    writer: W,
+) -> Result<(impl Subscriber + Send + Sync + use<W>, Asked), TelemetryError>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let (asked, handle) = reload::Layer::new(asked(level)?);
     let caps = Targets::new().with_default(Level::TRACE).with_targets(CAPS);
-    Ok(Registry::default()
+    let subscriber = Registry::default()
         .with(asked)
         .with(caps)
-        .with(lines(json, color, writer)))
+        .with(lines(json, color, writer));
+    Ok((subscriber, handle))
 }
 
 fn lines<S, W>(json: bool, color: bool, writer: W) -> Box<dyn Layer<S> + Send + Sync>

@@ -9,9 +9,11 @@ use super::environment::Environment;
 use super::failure::Failure;
 use crate::app::Application;
 use crate::config::Config;
+use crate::reload::Source;
 use crate::telemetry;
 
 pub(super) fn serve(path: &Path, environment: &Environment) -> Result<(), Failure> {
+    let source = Source::new(path.to_owned(), environment.iter().collect());
     let config = Config::load(Some(path), environment.iter())?;
     telemetry::init(config.log.level.as_str(), config.log.format)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -19,9 +21,22 @@ pub(super) fn serve(path: &Path, environment: &Environment) -> Result<(), Failur
         .build()?;
     runtime.block_on(async {
         let stop = stop_signal()?;
-        Application::build(config)?.run(stop).await?;
+        reload_on_hangup(source.clone())?;
+        let application = Application::build(config)?.reloading(source);
+        application.run(stop).await?;
         Ok(())
     })
+}
+
+/// SIGHUP has the configuration read again.
+fn reload_on_hangup(source: Source) -> Result<(), Failure> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            source.ask();
+        }
+    });
+    Ok(())
 }
 
 /// Resolves at the first SIGTERM or SIGINT. The second ends the process at once: whoever asks twice means

@@ -42,24 +42,29 @@ pub struct KeyFile {
 impl Target {
     /// The URL of the API, without a `/` at its end.
     pub(super) fn api(&self, environment: &Environment) -> Result<String, Failure> {
-        self.base(environment, |server| server.listen)
+        let tls = |server: &ServerConfig| match server.tls {
+            Some(_) => "https",
+            None => "http",
+        };
+        self.base(environment, |server| (tls(server), server.listen))
     }
 
     /// The URL of the operations listener, without a `/` at its end.
     pub(super) fn ops(&self, environment: &Environment) -> Result<String, Failure> {
-        self.base(environment, |server| server.ops_listen)
+        self.base(environment, |server| ("http", server.ops_listen))
     }
 
     fn base(
         &self,
         environment: &Environment,
-        address: fn(&ServerConfig) -> SocketAddr,
+        listener: impl FnOnce(&ServerConfig) -> (&'static str, SocketAddr),
     ) -> Result<String, Failure> {
         if let Some(url) = &self.url {
             return check(url).ok_or(Failure::Url);
         }
         let server = ServerConfig::peek(self.config.as_deref(), environment.iter())?;
-        Ok(format!("http://{}", reachable(address(&server))))
+        let (scheme, address) = listener(&server);
+        Ok(format!("{scheme}://{}", reachable(address)))
     }
 }
 

@@ -1,6 +1,7 @@
 //! `[[callers]]`: who may ask, known by the hashes of their keys, and for what.
 
 use std::collections::{HashMap, HashSet};
+use std::num::NonZeroU32;
 
 use config::Value;
 
@@ -12,6 +13,8 @@ use crate::domain::secret::Digest;
 
 /// Two, so that a key can be replaced while the old one still works.
 const MAX_KEYS: usize = 2;
+/// Enough for any caller, and its double fits.
+const MAX_RATE: u32 = 1_000_000;
 const EVERY_APP: &str = "*";
 
 /// One of `[[callers]]`.
@@ -23,6 +26,8 @@ pub struct CallerConfig {
     pub keys: Vec<Digest>,
     /// `allow`, a list of `{ appids = [..], verbs = [..] }`; appid `"*"` = all. Required.
     pub rights: Rights,
+    /// `rate`, requests a second at each replica, with a burst of twice as many. Default: no limit.
+    pub rate: Option<NonZeroU32>,
 }
 
 /// `sha256:` and 64 hexadecimal digits.
@@ -40,8 +45,14 @@ impl CallerConfig {
         let id = read_id(section, ids);
         let keys = read_keys(section, keys);
         let rights = read_rights(section, apps);
+        let rate = read_rate(section);
         let id = id?;
-        Some(Self { id, keys, rights })
+        Some(Self {
+            id,
+            keys,
+            rights,
+            rate,
+        })
     }
 }
 
@@ -81,6 +92,12 @@ fn read_keys(section: &mut Section<'_>, seen: &mut HashMap<Digest, String>) -> V
         }
     }
     given.into_iter().map(|(_, KeyHash(hash))| hash).collect()
+}
+
+fn read_rate(section: &mut Section<'_>) -> Option<NonZeroU32> {
+    let is_set = section.has("rate");
+    let rate = section.within("rate", MAX_RATE, 1..=MAX_RATE);
+    NonZeroU32::new(rate).filter(|_| is_set)
 }
 
 fn read_rights(section: &mut Section<'_>, apps: &HashSet<AppId>) -> Rights {

@@ -28,7 +28,7 @@ pub use load::DEFAULT_FILE;
 pub use log::LogConfig;
 pub use refresh::RefreshConfig;
 pub use report::{ConfigError, ConfigErrors, Origin};
-pub use server::ServerConfig;
+pub use server::{ServerConfig, TlsFiles};
 pub use store::{Backend, RedisUrl, StoreConfig};
 pub use upstream::UpstreamConfig;
 

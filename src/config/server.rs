@@ -1,6 +1,7 @@
 //! `[server]`: where requests arrive, and how long they may take.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::section::Section;
@@ -22,8 +23,21 @@ pub struct ServerConfig {
     /// `lame_duck`, duration: how long a stopping broker says that it is not ready and still answers, so
     /// that balancers look away first. Default `0s`; a chart sets it, or a `preStop` hook waits instead.
     pub lame_duck: Duration,
+    /// `max_streams_per_caller`, how many streams of events a caller may have open. Default 64.
+    pub max_streams_per_caller: usize,
     /// `max_body`, bytes of a request's body. Default 65536.
     pub max_body: usize,
+    /// `tls_cert_file` and `tls_key_file`, both or none. Default none: plain HTTP.
+    pub tls: Option<TlsFiles>,
+}
+
+/// What the API's listener proves itself with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// `tls_cert_file`, PEM: the certificate, then those that vouch for it.
+    pub cert: PathBuf,
+    /// `tls_key_file`, PEM: its private key.
+    pub key: PathBuf,
 }
 
 impl ServerConfig {
@@ -35,7 +49,10 @@ impl ServerConfig {
             workers: section.within("workers", 0, 0..=1024) as usize,
             drain: section.within("drain", seconds(25), seconds(0)..=seconds(3600)),
             lame_duck: section.within("lame_duck", seconds(0), seconds(0)..=seconds(300)),
+            max_streams_per_caller: section.within("max_streams_per_caller", 64, 1..=100_000)
+                as usize,
             max_body: section.within("max_body", 64 << 10, 1024..=64 << 20) as usize,
+            tls: read_tls(section),
         };
         if server.listen == server.ops_listen && server.listen.port() != 0 {
             let message = "must differ from server.listen";
@@ -43,6 +60,26 @@ impl ServerConfig {
         }
         server
     }
+}
+
+/// Written empty, a file is as if left out.
+fn read_tls(section: &mut Section<'_>) -> Option<TlsFiles> {
+    let mut file = |key| {
+        let path: Option<PathBuf> = section.optional(key);
+        path.filter(|path| !path.as_os_str().is_empty())
+    };
+    let (cert, key) = (file("tls_cert_file"), file("tls_key_file"));
+    match (cert, key) {
+        (Some(cert), Some(key)) => return Some(TlsFiles { cert, key }),
+        (Some(_), None) if section.is_sound("tls_key_file") => {
+            section.refuse("tls_key_file", "is missing while tls_cert_file is there");
+        }
+        (None, Some(_)) if section.is_sound("tls_cert_file") => {
+            section.refuse("tls_cert_file", "is missing while tls_key_file is there");
+        }
+        _ => {}
+    }
+    None
 }
 
 fn loopback(port: u16) -> SocketAddr {

@@ -56,6 +56,7 @@ impl Call {
     /// Whose request it is. Query parameters are refused here: no route takes any.
     pub(super) fn caller(&self) -> Result<Identity<'_>, Problem> {
         let caller = self.callers.authenticate(self.headers())?;
+        caller.admit()?;
         self.refuse_query()?;
         Ok(caller)
     }

@@ -1,10 +1,12 @@
 //! Who may ask: the configured callers, found by the key they send.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 
 use super::problem::Problem;
+use super::rate::Rate;
 use crate::config::CallerConfig;
 use crate::domain::caller::{CallerId, Rights, Verb};
 use crate::domain::secret::Digest;
@@ -13,9 +15,16 @@ use crate::key::CallerKey;
 /// All callers.
 #[derive(Debug)]
 pub struct Callers {
-    by_id: HashMap<CallerId, CallerConfig>,
+    by_id: HashMap<CallerId, Known>,
     /// Where no caller is configured, everybody may do everything.
     anybody: Option<Rights>,
+}
+
+/// A caller with its pace.
+#[derive(Debug)]
+struct Known {
+    config: CallerConfig,
+    rate: Option<Arc<Rate>>,
 }
 
 /// Whose request it is.
@@ -25,6 +34,14 @@ pub(super) struct Identity<'a> {
     pub(super) id: Option<&'a CallerId>,
     /// What it may do.
     pub(super) rights: &'a Rights,
+    rate: Option<&'a Rate>,
+}
+
+impl Identity<'_> {
+    /// Counts one request of this caller.
+    pub(super) fn admit(&self) -> Result<(), Problem> {
+        self.rate.map_or(Ok(()), Rate::admit)
+    }
 }
 
 /// Compared with the keys of callers that do not exist: an id that nobody has costs what one costs that
@@ -36,9 +53,31 @@ impl Callers {
     /// configuration sees to it that this is only so on a loopback address.
     #[must_use]
     pub fn new(callers: impl IntoIterator<Item = CallerConfig>) -> Self {
+        Self::build(callers, &HashMap::new())
+    }
+
+    /// Those that take the place of these. Whoever keeps its rate keeps its pace: a reload is no fresh
+    /// burst.
+    #[must_use]
+    pub fn succeeded_by(&self, callers: impl IntoIterator<Item = CallerConfig>) -> Self {
+        Self::build(callers, &self.by_id)
+    }
+
+    fn build(
+        callers: impl IntoIterator<Item = CallerConfig>,
+        before: &HashMap<CallerId, Known>,
+    ) -> Self {
         let by_id: HashMap<_, _> = callers
             .into_iter()
-            .map(|caller| (caller.id.clone(), caller))
+            .map(|config| {
+                let kept = before.get(config.id.as_str());
+                let kept = kept.filter(|known| known.config.rate == config.rate);
+                let rate = match kept {
+                    Some(known) => known.rate.clone(),
+                    None => config.rate.map(Rate::new).map(Arc::new),
+                };
+                (config.id.clone(), Known { config, rate })
+            })
             .collect();
         let anybody = by_id.is_empty().then(|| {
             let mut rights = Rights::default();
@@ -51,7 +90,11 @@ impl Callers {
     /// Whose key these headers carry.
     pub(super) fn authenticate(&self, headers: &HeaderMap) -> Result<Identity<'_>, Problem> {
         if let Some(rights) = &self.anybody {
-            return Ok(Identity { id: None, rights });
+            return Ok(Identity {
+                id: None,
+                rights,
+                rate: None,
+            });
         }
         let mut sent = headers.get_all(AUTHORIZATION);
         let header = sent.next().ok_or_else(Problem::key_missing)?;
@@ -64,12 +107,13 @@ impl Callers {
             .and_then(CallerKey::from_authorization)
             .ok_or_else(Problem::key_malformed)?;
         let caller = self.by_id.get(key.id());
-        let keys = caller.map_or(NOBODYS_KEYS.as_slice(), |caller| &caller.keys);
+        let keys = caller.map_or(NOBODYS_KEYS.as_slice(), |caller| &caller.config.keys);
         let matches = key.is_one_of(keys);
         match caller {
             Some(caller) if matches => Ok(Identity {
-                id: Some(&caller.id),
-                rights: &caller.rights,
+                id: Some(&caller.config.id),
+                rights: &caller.config.rights,
+                rate: caller.rate.as_deref(),
             }),
             Some(_) | None => Err(Problem::key_wrong()),
         }

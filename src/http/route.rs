@@ -6,6 +6,8 @@
 pub enum Route {
     /// `/token/{appid}`
     Token,
+    /// `/token/{appid}/events`
+    Events,
     /// `/token/{appid}/report`
     Report,
     /// `/token/{appid}/refresh`
@@ -24,8 +26,9 @@ pub enum Route {
 
 impl Route {
     /// Every route, in the order of their declaration.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Token,
+        Self::Events,
         Self::Report,
         Self::Refresh,
         Self::Apps,
@@ -40,6 +43,7 @@ impl Route {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Token => "token",
+            Self::Events => "events",
             Self::Report => "report",
             Self::Refresh => "refresh",
             Self::Apps => "apps",

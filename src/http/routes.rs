@@ -7,6 +7,7 @@ use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, Resource, guard};
 use arc_swap::ArcSwap;
+use tokio_util::sync::CancellationToken;
 
 use super::body::Bounds;
 use super::call::Call;
@@ -16,8 +17,9 @@ use super::ops::OpsState;
 use super::problem::Problem;
 use super::route::Route;
 use super::server::Limits;
+use super::streams::Streams;
 use super::throttle::Throttle;
-use super::{apps, ops as operations, refresh, report, token};
+use super::{apps, events, ops as operations, refresh, report, token};
 use crate::broker::Broker;
 use crate::metrics::HttpMetrics;
 
@@ -30,11 +32,13 @@ pub struct ApiState {
     pub(super) access_sample: u32,
     pub(super) body: Bounds,
     pub(super) throttle: Throttle,
+    pub(super) streams: Arc<Streams>,
 }
 
 impl ApiState {
     /// What the handlers need. One in `access_sample` successful requests leaves a line in the log, none
-    /// where it is 0; refusals always do, within bounds. `limits` bound a request's body.
+    /// where it is 0; refusals always do, within bounds. `limits` bound a request's body and a caller's streams; all streams end
+    /// when `closing` is cancelled.
     #[must_use]
     pub fn new(
         broker: Broker,
@@ -42,8 +46,12 @@ impl ApiState {
         metrics: Arc<HttpMetrics>,
         access_sample: u32,
         limits: &Limits,
+        closing: CancellationToken,
     ) -> Self {
+        let (most, keep_alive) = (limits.max_streams, limits.stream_keep_alive);
+        let streams = Streams::new(most, keep_alive, closing, Arc::clone(&metrics));
         Self {
+            streams: Arc::new(streams),
             broker,
             callers,
             metrics,
@@ -64,6 +72,7 @@ pub fn api(state: Arc<ApiState>) -> impl FnOnce(&mut ServiceConfig) {
         config
             // First: the hot path is found first.
             .service(table.get("/token/{appid}", Route::Token, token::read))
+            .service(table.stream("/token/{appid}/events", Route::Events, events::read))
             .service(table.post("/token/{appid}/report", Route::Report, report::report))
             .service(table.post("/token/{appid}/refresh", Route::Refresh, refresh::refresh))
             .service(table.get("/apps", Route::Apps, apps::all))
@@ -100,6 +109,18 @@ impl Table {
             .route(within(&self.0, route, handler).guard(either))
             .default_service(within(&self.0, route, async |_: &Call| {
                 Err(Problem::method_not_allowed(&[Method::GET, Method::HEAD]))
+            }))
+    }
+
+    /// Not for HEAD: the answer to it would have a body that never ends.
+    fn stream<H>(&self, path: &str, route: Route, handler: H) -> Resource
+    where
+        H: AsyncFn(&Call) -> Result<HttpResponse, Problem> + Clone + 'static,
+    {
+        web::resource(path)
+            .route(within(&self.0, route, handler).method(Method::GET))
+            .default_service(within(&self.0, route, async |_: &Call| {
+                Err(Problem::method_not_allowed(&[Method::GET]))
             }))
     }
 

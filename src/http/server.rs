@@ -13,6 +13,7 @@ use actix_web::{App, HttpServer};
 
 use super::ops::OpsState;
 use super::routes::{ApiState, api, ops};
+use super::tls::Certificate;
 use crate::config::ServerConfig;
 
 /// What a listener bears.
@@ -31,6 +32,11 @@ pub struct Limits {
     pub max_body: usize,
     /// How long it may take to arrive.
     pub body_timeout: Duration,
+    /// How many streams a caller may have open.
+    pub max_streams: usize,
+    /// How often a stream that has nothing to tell says so: a client that is gone keeps its stream for two
+    /// of these.
+    pub stream_keep_alive: Duration,
     /// How long requests may go on after the server was told to stop.
     pub drain: Duration,
 }
@@ -44,6 +50,8 @@ impl Default for Limits {
             max_connections: 25_000,
             max_body: 64 << 10,
             body_timeout: Duration::from_secs(10),
+            max_streams: 64,
+            stream_keep_alive: Duration::from_secs(15),
             drain: Duration::from_secs(25),
         }
     }
@@ -54,6 +62,7 @@ impl From<&ServerConfig> for Limits {
         Self {
             workers: config.workers,
             max_body: config.max_body,
+            max_streams: config.max_streams_per_caller,
             drain: config.drain,
             ..Self::default()
         }
@@ -63,26 +72,38 @@ impl From<&ServerConfig> for Limits {
 /// Probes and scrapes are few: one thread.
 const OPS_WORKERS: usize = 1;
 
-/// Serves the API. The server runs once it is awaited; its handle stops it.
+/// Serves the API, by TLS where there is a certificate. The server runs once it is awaited; its handle
+/// stops it.
 ///
 /// # Errors
 /// The listener cannot be used.
-pub fn serve_api(listener: TcpListener, state: ApiState, limits: &Limits) -> io::Result<Server> {
+pub fn serve_api(
+    listener: TcpListener,
+    state: ApiState,
+    limits: &Limits,
+    certificate: Option<&Certificate>,
+) -> io::Result<Server> {
     let state = Arc::new(state);
     let server = HttpServer::new(move || App::new().configure(api(Arc::clone(&state))));
     let server = match limits.workers {
         0 => server,
         workers => server.workers(workers),
     };
-    Ok(server
+    let server = server
         .keep_alive(limits.keep_alive)
         .client_request_timeout(limits.head_timeout)
         .max_connections(limits.max_connections)
         .shutdown_timeout(limits.drain.as_secs())
         // Signals are for the composition root.
-        .disable_signals()
-        .listen(listener)?
-        .run())
+        .disable_signals();
+    let server = match certificate {
+        None => server.listen(listener)?,
+        Some(certificate) => {
+            let config = certificate.server_config().map_err(io::Error::other)?;
+            server.listen_rustls_0_23(listener, config)?
+        }
+    };
+    Ok(server.run())
 }
 
 /// Serves metrics and probes. It is stopped last: a probe must be able to hear that the API is stopping.

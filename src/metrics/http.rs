@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use prometheus::{Histogram, IntCounter};
+use prometheus::{Gauge, Histogram, IntCounter};
 
 use super::declare::Declare;
 use crate::http::{Code, Route};
@@ -24,6 +24,7 @@ pub struct HttpMetrics {
     /// In the order of [`Code::ALL`].
     refusals: Vec<IntCounter>,
     served_unvouched: IntCounter,
+    streams: Gauge,
 }
 
 #[derive(Debug)]
@@ -64,6 +65,7 @@ impl HttpMetrics {
                 "served_unvouched_total",
                 "Answers with a token that neither the store nor a check has lately said to stand.",
             ),
+            streams: declare.gauge("http_streams_open", "Streams of events that are open."),
         }
     }
 
@@ -78,6 +80,16 @@ impl HttpMetrics {
     /// A request was refused.
     pub fn refused(&self, code: Code) {
         self.refusals[code as usize].inc();
+    }
+
+    /// A stream of events was opened.
+    pub fn stream_opened(&self) {
+        self.streams.inc();
+    }
+
+    /// A stream of events has ended.
+    pub fn stream_closed(&self) {
+        self.streams.dec();
     }
 
     /// A token was handed out unvouched.

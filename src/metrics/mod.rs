@@ -10,6 +10,7 @@ mod flow;
 mod http;
 mod labels;
 mod process;
+mod reload;
 mod snapshot;
 mod store;
 mod upstream;
@@ -17,6 +18,7 @@ mod upstream;
 pub use declare::Declared;
 pub use http::HttpMetrics;
 pub use labels::{CheckOutcome, FetchOutcome, Purpose};
+pub use reload::ReloadMetrics;
 pub use store::{MeteredStore, StoreMetrics};
 pub use upstream::{MeteredUpstream, UpstreamMetrics};
 
@@ -41,6 +43,7 @@ pub struct Metrics {
     declared: Vec<Declared>,
     flow: FlowMetrics,
     http: Arc<HttpMetrics>,
+    reload: Arc<ReloadMetrics>,
     store: Arc<StoreMetrics>,
     upstream: Arc<UpstreamMetrics>,
 }
@@ -53,6 +56,7 @@ impl Metrics {
         let declare = Declare::on(&registry);
         let flow = FlowMetrics::declare(&declare, apps);
         let http = Arc::new(HttpMetrics::declare(&declare));
+        let reload = Arc::new(ReloadMetrics::declare(&declare));
         let store = Arc::new(StoreMetrics::declare(&declare));
         let upstream = Arc::new(UpstreamMetrics::declare(&declare));
         process::declare(&declare);
@@ -62,6 +66,7 @@ impl Metrics {
             registry,
             flow,
             http,
+            reload,
             store,
             upstream,
         }
@@ -79,6 +84,12 @@ impl Metrics {
     #[must_use]
     pub fn http(&self) -> Arc<HttpMetrics> {
         Arc::clone(&self.http)
+    }
+
+    /// What is counted of changed configurations.
+    #[must_use]
+    pub fn reload(&self) -> Arc<ReloadMetrics> {
+        Arc::clone(&self.reload)
     }
 
     /// What [`MeteredStore`] counts.

@@ -54,11 +54,15 @@ pub enum Code {
     RefreshTimeout,
     /// The broker is stopping.
     Stopping,
+    /// The caller has as many streams open as it may have.
+    TooManyStreams,
+    /// The caller asks more often than it may.
+    RateLimited,
 }
 
 impl Code {
     /// Every code, in the order of their declaration.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::KeyMissing,
         Self::KeyMalformed,
         Self::KeyWrong,
@@ -83,6 +87,8 @@ impl Code {
         Self::NotRenewed,
         Self::RefreshTimeout,
         Self::Stopping,
+        Self::TooManyStreams,
+        Self::RateLimited,
     ];
 
     const fn row(self) -> (StatusCode, &'static str, &'static str) {
@@ -175,6 +181,16 @@ impl Code {
                 S::SERVICE_UNAVAILABLE,
                 "stopping",
                 "This replica is stopping",
+            ),
+            Self::TooManyStreams => (
+                S::TOO_MANY_REQUESTS,
+                "too_many_streams",
+                "The caller has too many streams open",
+            ),
+            Self::RateLimited => (
+                S::TOO_MANY_REQUESTS,
+                "rate_limited",
+                "The caller asks more often than it may",
             ),
         }
     }

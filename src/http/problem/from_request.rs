@@ -1,6 +1,7 @@
 //! What is wrong with a request, as problems. A detail never repeats what was sent: it may be a secret
 //! in the wrong place.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use actix_web::http::Method;
@@ -8,6 +9,9 @@ use actix_web::http::Method;
 use super::{Code, Problem};
 use crate::domain::app_id::AppId;
 use crate::domain::caller::Verb;
+
+/// When a stream of a client that is gone has been given up at the latest.
+const STREAM_FREED: Duration = Duration::from_secs(30);
 
 impl Problem {
     pub(in crate::http) fn key_missing() -> Self {
@@ -87,6 +91,26 @@ impl Problem {
                 }
             },
         )
+    }
+
+    pub(in crate::http) fn rate_limited(each_second: NonZeroU32, wait: Duration) -> Self {
+        Self::new(
+            Code::RateLimited,
+            format!(
+                "This caller may make {each_second} requests a second (callers.rate), and twice as many at once. A token may be kept for as long as refresh.caller_cache."
+            ),
+        )
+        .retry_after(wait)
+    }
+
+    pub(in crate::http) fn too_many_streams(most: usize) -> Self {
+        Self::new(
+            Code::TooManyStreams,
+            format!(
+                "A caller may have {most} streams open (server.max_streams_per_caller). One stream an app is enough for a process; one whose client is gone is given up within half a minute."
+            ),
+        )
+        .retry_after(STREAM_FREED)
     }
 
     pub(in crate::http) fn body_too_large(most: usize) -> Self {

@@ -113,6 +113,11 @@ impl Problem {
         if let Some(wait) = wait {
             response.insert_header((RETRY_AFTER, wait));
         }
+        response.body(self.document())
+    }
+
+    /// The document alone, on one line.
+    pub(super) fn document(&self) -> Vec<u8> {
         let document = Document {
             r#type: format!("urn:token-broker:problem:{}", self.0.code.as_str()),
             title: self.0.code.title(),
@@ -120,13 +125,13 @@ impl Problem {
             detail: &self.0.detail,
             code: self.0.code.as_str(),
             appid: self.0.appid.as_ref().map(AppId::as_str),
-            retry_after: wait,
+            retry_after: self.0.retry_after.map(whole_seconds),
             verdict: self.0.verdict,
             verb: self.0.verb,
             cause: self.0.cause,
         };
         // Texts and numbers only: nothing in it can fail to be written.
-        response.body(serde_json::to_vec(&document).unwrap_or_default())
+        serde_json::to_vec(&document).unwrap_or_default()
     }
 }
 

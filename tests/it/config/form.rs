@@ -123,6 +123,18 @@ fn rights_follow_the_rules_of_a_caller() {
 }
 
 #[test]
+fn a_caller_has_the_rate_that_is_written_or_none() {
+    let with = |rate: &str| SMALL.replace(r#"id = "orders""#, &format!("id = \"orders\"\n{rate}"));
+    let rate = |text: &str| load(text).callers[0].rate.map(std::num::NonZeroU32::get);
+    assert_eq!(rate(&with("rate = 100")), Some(100));
+    assert_eq!(rate(&with("")), None);
+    assert_eq!(
+        errors(&with("rate = 0")),
+        ["7: callers[0].rate: must be between 1 and 1000000"]
+    );
+}
+
+#[test]
 fn a_file_with_ten_mistakes_is_told_ten() {
     let text = r#"[server]
 lisen = "127.0.0.1:1"

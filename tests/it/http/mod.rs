@@ -2,6 +2,7 @@
 
 mod apps;
 mod documents;
+mod events;
 mod fakes;
 mod logs;
 mod metrics;
@@ -9,5 +10,6 @@ mod operations;
 mod refusals;
 mod reports;
 mod rig;
+mod tls;
 mod token;
 mod wire;

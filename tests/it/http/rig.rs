@@ -1,5 +1,6 @@
 //! A broker with a few apps and callers, its HTTP interface, and how a test talks to it.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -198,9 +199,20 @@ impl Rig {
             &Limits {
                 max_body: 4096,
                 body_timeout: Duration::from_millis(300),
+                max_streams: 2,
+                stream_keep_alive: Duration::from_millis(100),
                 ..Limits::default()
             },
+            self.stopping.clone(),
         )
+    }
+
+    /// Takes a caller away, as a reload of the configuration does.
+    pub(super) fn withdraw(&self, caller: &str) {
+        let left = callers().into_iter();
+        let left = left.filter(|config| config.id.as_str() != caller);
+        let left = self.callers.load().succeeded_by(left);
+        self.callers.store(Arc::new(left));
     }
 
     pub(super) fn ops_state(&self) -> OpsState {
@@ -285,6 +297,7 @@ fn callers() -> Vec<CallerConfig> {
             id: CallerId::parse(id).unwrap_or_else(|error| panic!("{error}")),
             keys: vec![digest(&key(id)), digest(&next_key(id))],
             rights,
+            rate: (id == "paced").then_some(NonZeroU32::MIN),
         }
     };
     vec![
@@ -292,6 +305,7 @@ fn callers() -> Vec<CallerConfig> {
         on("caller", SERVED, &[Verb::Call]),
         on("refresher", SERVED, &[Verb::Refresh]),
         on("admin", SERVED, &[Verb::Admin]),
+        on("paced", SERVED, &[Verb::Read]),
         on("all-on-empty", EMPTY, &Verb::ALL),
     ]
 }

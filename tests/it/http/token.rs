@@ -127,3 +127,30 @@ async fn a_request_id_goes_back_as_it_came_or_is_made() {
         assert_ne!(answer.header("x-request-id"), "");
     }
 }
+
+#[actix_web::test]
+async fn a_caller_with_a_rate_is_held_to_it_and_no_other() {
+    let rig = Rig::new();
+    rig.serve();
+    let mut answers = Vec::new();
+    for _ in 0..4 {
+        answers.push(rig.get("paced", "/token/wx-served").await);
+    }
+    let passed = answers.iter().filter(|answer| answer.status == 200).count();
+    // A slow machine may earn one more meanwhile.
+    assert!((2..=3).contains(&passed), "{passed}");
+    let refused = answers.iter().find(|answer| answer.status != 200);
+    let refused = refused.unwrap_or_else(|| panic!("none refused"));
+    assert_eq!(refused.status, 429);
+    assert_eq!(refused.problem(), "rate_limited");
+    assert_eq!(refused.header("retry-after"), "1");
+    for _ in 0..20 {
+        assert_eq!(rig.get("reader", "/token/wx-served").await.status, 200);
+    }
+    let text = rig.metrics.render();
+    assert!(text.contains("token_broker_http_refusals_total{code=\"rate_limited\"}"));
+    rig.withdraw("admin");
+    let first = rig.get("paced", "/token/wx-served").await.status;
+    let second = rig.get("paced", "/token/wx-served").await.status;
+    assert!(first == 429 || second == 429, "a reload is no fresh burst");
+}

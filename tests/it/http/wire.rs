@@ -35,7 +35,7 @@ async fn serve(rig: &Rig) -> std::io::Result<SocketAddr> {
         head_timeout: Duration::from_millis(300),
         ..Limits::default()
     };
-    let server = serve_api(listener, rig.api_state(), &limits)?;
+    let server = serve_api(listener, rig.api_state(), &limits, None)?;
     actix_web::rt::spawn(server);
     Ok(address)
 }

@@ -13,9 +13,11 @@
 mod budget;
 mod cold_start;
 mod error_codes;
+mod events;
 mod garbage;
 mod lives;
 mod pause;
+mod reload;
 mod reports;
 mod several_apps;
 mod stable;

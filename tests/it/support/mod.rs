@@ -6,6 +6,7 @@
 )]
 
 pub(crate) mod broker;
+pub(crate) mod events;
 pub(crate) mod fleet;
 pub(crate) mod process;
 pub(crate) mod proxy;

@@ -15,7 +15,7 @@ use super::settings::Settings;
 pub(crate) struct Process {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
-    _config: tempfile::NamedTempFile,
+    config: tempfile::NamedTempFile,
 }
 
 impl Process {
@@ -40,11 +40,7 @@ impl Process {
                 lines.lock().expect("not poisoned").push(line);
             }
         });
-        Self {
-            child,
-            log,
-            _config: config,
-        }
+        Self { child, log, config }
     }
 
     /// Starts it and waits until it listens.
@@ -119,6 +115,16 @@ impl Process {
     /// SIGCONT.
     pub(crate) fn resume(&self) {
         self.signal(Signal::CONT);
+    }
+
+    /// Writes another configuration; nothing reads it yet.
+    pub(crate) fn configure(&self, text: &str) {
+        std::fs::write(self.config.path(), text).expect("the configuration is written");
+    }
+
+    /// SIGHUP.
+    pub(crate) fn hang_up(&self) {
+        self.signal(Signal::HUP);
     }
 
     /// SIGTERM.

@@ -1,0 +1,195 @@
+//! TLS of the API's listener: a certificate that is read again when its files change, so that a renewed
+//! one is served from the next handshake on and no connection is dropped.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::config::TlsFiles;
+
+/// How often the files are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+const CERT: &str = "server.tls_cert_file";
+const KEY: &str = "server.tls_key_file";
+
+/// Why the files cannot be used. Never shows what is in them.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("{key} = {}: cannot be read: {kind}", path.display())]
+    Unreadable {
+        /// The key of the configuration.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        kind: std::io::ErrorKind,
+    },
+    /// A file holds something else.
+    #[error("{key} = {}: holds no {expected} in PEM form", path.display())]
+    Unusable {
+        /// The key of the configuration.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What it should hold.
+        expected: &'static str,
+    },
+    /// The two do not belong together, or the key is of no known kind.
+    #[error("{KEY}: does not fit the certificate of {CERT}: {0}")]
+    Mismatch(rustls::Error),
+}
+
+/// The certificate in use, and where it comes from. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Certificate(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    files: TlsFiles,
+    current: ArcSwap<CertifiedKey>,
+    /// Of both files as last looked at, whether they could be used or not: each is judged once.
+    seen: Mutex<[u8; 32]>,
+}
+
+impl Certificate {
+    /// Reads both files.
+    ///
+    /// # Errors
+    /// Says which key of the configuration names a file that cannot be used, and why.
+    pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
+        let contents = Contents::read(&files)?;
+        Ok(Self(Arc::new(Shared {
+            current: ArcSwap::from_pointee(contents.certified(&files)?),
+            seen: Mutex::new(contents.digest()),
+            files,
+        })))
+    }
+
+    /// Reads both files again; whether there is a new certificate. One that cannot be used leaves the old
+    /// one in place.
+    ///
+    /// # Errors
+    /// The files have changed, and cannot be used.
+    pub fn reload(&self) -> Result<bool, TlsError> {
+        let contents = Contents::read(&self.0.files)?;
+        let digest = contents.digest();
+        {
+            let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if std::mem::replace(&mut *seen, digest) == digest {
+                return Ok(false);
+            }
+        }
+        let certified = contents.certified(&self.0.files)?;
+        self.0.current.store(Arc::new(certified));
+        Ok(true)
+    }
+
+    /// Looks at the files every few seconds until told to stop. Files that come one after the other do
+    /// not fit together for a moment: the next look finds the second one changed.
+    pub async fn watch(self, stop: CancellationToken) {
+        let mut unreadable = false;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+            let certificate = self.clone();
+            let look = tokio::task::spawn_blocking(move || certificate.reload()).await;
+            match look {
+                Ok(Ok(true)) => info!("a new certificate is served from now on"),
+                Ok(Err(error @ TlsError::Unreadable { .. })) if !unreadable => {
+                    unreadable = true;
+                    warn!(%error, "the certificate in use is kept");
+                    continue;
+                }
+                Ok(Err(TlsError::Unreadable { .. })) => continue,
+                Ok(Err(error)) => {
+                    warn!(%error, "the new certificate is refused; the one in use is kept")
+                }
+                Ok(Ok(false)) | Err(_) => {}
+            }
+            unreadable = false;
+        }
+    }
+
+    pub(super) fn server_config(&self) -> Result<ServerConfig, rustls::Error> {
+        let builder = ServerConfig::builder_with_provider(Arc::new(provider()));
+        let builder = builder.with_safe_default_protocol_versions()?;
+        let resolver = Arc::new(Resolver(Arc::clone(&self.0)));
+        Ok(builder.with_no_client_auth().with_cert_resolver(resolver))
+    }
+}
+
+/// Answers each handshake with the certificate of that moment.
+#[derive(Debug)]
+struct Resolver(Arc<Shared>);
+
+impl ResolvesServerCert for Resolver {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.current.load_full())
+    }
+}
+
+fn provider() -> CryptoProvider {
+    aws_lc_rs::default_provider()
+}
+
+/// Both files as they are.
+struct Contents {
+    cert: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl Contents {
+    fn read(files: &TlsFiles) -> Result<Self, TlsError> {
+        Ok(Self {
+            cert: read(CERT, &files.cert)?,
+            key: read(KEY, &files.key)?,
+        })
+    }
+
+    fn digest(&self) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        digest.update(Sha256::digest(&self.cert));
+        digest.update(Sha256::digest(&self.key));
+        digest.finalize().into()
+    }
+
+    fn certified(&self, files: &TlsFiles) -> Result<CertifiedKey, TlsError> {
+        let unusable = |key, path: &Path, expected| TlsError::Unusable {
+            key,
+            path: path.to_owned(),
+            expected,
+        };
+        let no_cert = || unusable(CERT, &files.cert, "certificate");
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.cert).collect();
+        let chain = chain.map_err(|_| no_cert())?;
+        if chain.is_empty() {
+            return Err(no_cert());
+        }
+        let key = PrivateKeyDer::from_pem_slice(&self.key)
+            .map_err(|_| unusable(KEY, &files.key, "private key"))?;
+        CertifiedKey::from_der(chain, key, &provider()).map_err(TlsError::Mismatch)
+    }
+}
+
+fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
+    std::fs::read(path).map_err(|error| TlsError::Unreadable {
+        key,
+        path: path.to_owned(),
+        kind: error.kind(),
+    })
+}
