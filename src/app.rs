@@ -18,6 +18,7 @@ use crate::adapters::embedded::{EmbeddedStore, OpenError};
 use crate::adapters::redis::{RedisSettings, RedisSignals, RedisStore, ServerClock, SettingsError};
 use crate::adapters::wechat::{SetupError, UpstreamSettings, WeChat};
 use crate::broker::Broker;
+use crate::calls::Calls;
 use crate::config::{Backend, Config};
 use crate::domain::credential::Credential;
 use crate::domain::replica::Replica;
@@ -26,7 +27,7 @@ use crate::fingerprint::{origin_of, secret_fingerprint};
 use crate::follower::Follower;
 use crate::http::{ApiState, Callers, Limits, OpsState, Readiness, serve_api, serve_ops};
 use crate::metrics::{MeteredStore, MeteredUpstream, Metrics};
-use crate::ports::{Chance, Clock, Signal, Store, Subject, Upstream};
+use crate::ports::{Chance, Clock, Signal, Store, Subject};
 use crate::refresher::Refresher;
 use crate::scheduler::Scheduler;
 use crate::snapshot::{Reader, snapshot};
@@ -78,6 +79,7 @@ pub struct Application {
 /// The two flows and what they share.
 struct Core {
     broker: Broker,
+    calls: Calls,
     reader: Reader,
     refresher: Arc<Refresher>,
     scheduler: Scheduler,
@@ -144,7 +146,7 @@ impl Application {
         )?;
         let callers = ArcSwap::from_pointee(Callers::new(config.callers));
         let state = ApiState::new(
-            core.broker,
+            core.calls,
             Arc::new(callers),
             core.metrics.http(),
             config.log.access_sample,
@@ -254,8 +256,7 @@ impl Core {
                 .map(|app| (app.appid.clone(), app.secret.clone()))
                 .collect(),
         )?;
-        let upstream: Arc<dyn Upstream> =
-            Arc::new(MeteredUpstream::new(upstream, metrics.upstream()));
+        let upstream = Arc::new(MeteredUpstream::new(upstream, metrics.upstream()));
 
         let shared = store.is_shared();
         let replica = |app: &crate::config::AppConfig| {
@@ -278,7 +279,7 @@ impl Core {
             .collect();
         let refresher = Arc::new(Refresher {
             store,
-            upstream,
+            upstream: upstream.clone(),
             clock: Arc::clone(&clock),
             chance,
             publisher,
@@ -299,6 +300,7 @@ impl Core {
         let follower = Follower::new(Arc::clone(&refresher), channel, config.refresh.reconcile);
         let signals = signals.map(|signals| (signals, to_follower));
         Ok(Self {
+            calls: Calls::new(broker.clone(), upstream),
             broker,
             reader,
             refresher,

@@ -10,6 +10,22 @@ pub enum Route {
     Report,
     /// `/token/{appid}/refresh`
     Refresh,
+    /// `/user/{appid}/batch`
+    Users,
+    /// `/user/{appid}/{openid}`
+    User,
+    /// `/oauth/{appid}/authorize`
+    Authorize,
+    /// `/oauth/{appid}/exchange`
+    Exchange,
+    /// `/oauth/{appid}/refresh`
+    RenewWeb,
+    /// `/oauth/{appid}/userinfo`
+    WebUser,
+    /// `/oauth/{appid}/check`
+    CheckWeb,
+    /// `/session/{appid}`
+    Session,
     /// `/apps`
     Apps,
     /// `/apps/{appid}`
@@ -24,10 +40,18 @@ pub enum Route {
 
 impl Route {
     /// Every route, in the order of their declaration.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 16] = [
         Self::Token,
         Self::Report,
         Self::Refresh,
+        Self::Users,
+        Self::User,
+        Self::Authorize,
+        Self::Exchange,
+        Self::RenewWeb,
+        Self::WebUser,
+        Self::CheckWeb,
+        Self::Session,
         Self::Apps,
         Self::App,
         Self::Pause,
@@ -42,6 +66,14 @@ impl Route {
             Self::Token => "token",
             Self::Report => "report",
             Self::Refresh => "refresh",
+            Self::Users => "users",
+            Self::User => "user",
+            Self::Authorize => "oauth_authorize",
+            Self::Exchange => "oauth_exchange",
+            Self::RenewWeb => "oauth_refresh",
+            Self::WebUser => "oauth_userinfo",
+            Self::CheckWeb => "oauth_check",
+            Self::Session => "session",
             Self::Apps => "apps",
             Self::App => "app",
             Self::Pause => "pause",

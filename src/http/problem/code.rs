@@ -30,6 +30,8 @@ pub enum Code {
     UnsupportedMediaType,
     /// The body is not what the route takes.
     MalformedBody,
+    /// A parameter is missing, doubled or not as it must be.
+    BadParameter,
     /// The first token is on its way.
     Starting,
     /// The app is paused.
@@ -54,11 +56,15 @@ pub enum Code {
     RefreshTimeout,
     /// The broker is stopping.
     Stopping,
+    /// WeChat refused a call that was made for the caller.
+    UpstreamError,
+    /// Nobody knows what became of a call that was made for the caller.
+    UpstreamUnclear,
 }
 
 impl Code {
     /// Every code, in the order of their declaration.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 27] = [
         Self::KeyMissing,
         Self::KeyMalformed,
         Self::KeyWrong,
@@ -71,6 +77,7 @@ impl Code {
         Self::BodyTimeout,
         Self::UnsupportedMediaType,
         Self::MalformedBody,
+        Self::BadParameter,
         Self::Starting,
         Self::Paused,
         Self::RefusedByUpstream,
@@ -83,6 +90,8 @@ impl Code {
         Self::NotRenewed,
         Self::RefreshTimeout,
         Self::Stopping,
+        Self::UpstreamError,
+        Self::UpstreamUnclear,
     ];
 
     const fn row(self) -> (StatusCode, &'static str, &'static str) {
@@ -123,6 +132,11 @@ impl Code {
                 S::BAD_REQUEST,
                 "malformed_body",
                 "The body cannot be understood",
+            ),
+            Self::BadParameter => (
+                S::BAD_REQUEST,
+                "bad_parameter",
+                "A parameter is not as it must be",
             ),
             Self::Starting => (S::SERVICE_UNAVAILABLE, "starting", "No token yet"),
             Self::Paused => (S::SERVICE_UNAVAILABLE, "paused", "The app is paused"),
@@ -175,6 +189,12 @@ impl Code {
                 S::SERVICE_UNAVAILABLE,
                 "stopping",
                 "This replica is stopping",
+            ),
+            Self::UpstreamError => (S::BAD_GATEWAY, "upstream_error", "WeChat refused the call"),
+            Self::UpstreamUnclear => (
+                S::GATEWAY_TIMEOUT,
+                "upstream_unclear",
+                "The outcome of the call is unknown",
             ),
         }
     }
