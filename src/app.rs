@@ -18,6 +18,7 @@ use crate::adapters::embedded::{EmbeddedStore, OpenError};
 use crate::adapters::redis::{RedisSettings, RedisSignals, RedisStore, ServerClock, SettingsError};
 use crate::adapters::wechat::{SetupError, UpstreamSettings, WeChat};
 use crate::broker::Broker;
+use crate::calls::Calls;
 use crate::config::{Backend, Config};
 use crate::domain::credential::Credential;
 use crate::domain::replica::Replica;
@@ -28,7 +29,7 @@ use crate::http::{
     ApiState, Callers, Certificate, Limits, OpsState, Readiness, TlsError, serve_api, serve_ops,
 };
 use crate::metrics::{MeteredStore, MeteredUpstream, Metrics};
-use crate::ports::{Chance, Clock, Signal, Store, Subject, Upstream};
+use crate::ports::{Chance, Clock, Signal, Store, Subject};
 use crate::refresher::Refresher;
 use crate::reload::{Reload, Source};
 use crate::scheduler::Scheduler;
@@ -86,6 +87,7 @@ pub struct Application {
 /// The two flows and what they share.
 struct Core {
     broker: Broker,
+    calls: Calls,
     reader: Reader,
     refresher: Arc<Refresher>,
     scheduler: Scheduler,
@@ -169,7 +171,7 @@ impl Application {
         let callers = Arc::new(ArcSwap::from_pointee(callers));
         let closing = CancellationToken::new();
         let state = ApiState::new(
-            core.broker,
+            core.calls,
             Arc::clone(&callers),
             core.metrics.http(),
             config.log.access_sample,
@@ -288,8 +290,7 @@ impl Core {
                 .map(|app| (app.appid.clone(), app.secret.clone()))
                 .collect(),
         )?;
-        let upstream: Arc<dyn Upstream> =
-            Arc::new(MeteredUpstream::new(upstream, metrics.upstream()));
+        let upstream = Arc::new(MeteredUpstream::new(upstream, metrics.upstream()));
 
         let shared = store.is_shared();
         let replica = |app: &crate::config::AppConfig| {
@@ -312,7 +313,7 @@ impl Core {
             .collect();
         let refresher = Arc::new(Refresher {
             store,
-            upstream,
+            upstream: upstream.clone(),
             clock: Arc::clone(&clock),
             chance,
             publisher,
@@ -333,6 +334,7 @@ impl Core {
         let follower = Follower::new(Arc::clone(&refresher), channel, config.refresh.reconcile);
         let signals = signals.map(|signals| (signals, to_follower));
         Ok(Self {
+            calls: Calls::new(broker.clone(), upstream),
             broker,
             reader,
             refresher,

@@ -7,6 +7,9 @@
 //! * **A refresh**: [`scheduler`] decides when, [`refresher`] takes one step (lease → fetch → commit)
 //!   against the [`ports`], and publishes to [`snapshot`]. [`follower`] brings in what other replicas did.
 //!
+//! Beside them stands [`calls`]: what the broker asks WeChat on a caller's behalf, with the token of the
+//! first flow, and a report where it is refused.
+//!
 //! What the steps may do is decided in [`domain`], pure: `domain::protocol` is what the store does to a
 //! record, `domain::replica` what one replica makes of what it knows. [`adapters`] fulfil the ports with
 //! Redis, a file, and WeChat's API; they meet the core only in `app`.
@@ -14,6 +17,7 @@
 pub mod adapters;
 pub mod app;
 pub mod broker;
+pub mod calls;
 pub mod cli;
 pub mod config;
 pub mod domain;

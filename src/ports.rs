@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::domain::app_id::AppId;
 use crate::domain::credential::Credential;
 use crate::domain::epoch::{Nonce, Version};
 use crate::domain::protocol::{
@@ -172,4 +173,47 @@ pub enum Checked {
     Inconclusive(UpstreamError),
     /// No answer, or none that is WeChat's.
     Away(String),
+}
+
+/// WeChat's other calls, which the broker makes for its callers.
+#[async_trait]
+pub trait WeChatCalls: Send + Sync {
+    /// Sends one call for an app: once, with a bound on its time and on the size of the reply, following no
+    /// redirect.
+    async fn send(&self, app: &AppId, call: Outgoing) -> Called;
+}
+
+/// A call to be sent. Not `Debug`: it holds tokens and codes.
+pub struct Outgoing {
+    /// WeChat's path.
+    pub path: &'static str,
+    /// The query, in this order.
+    pub query: Vec<(&'static str, Argument)>,
+    /// The body, JSON; with one, the call is a `POST`, without, a `GET`.
+    pub body: Option<Vec<u8>>,
+    /// Whether it must not reach WeChat twice: then it gets a connection of its own, since one that is
+    /// reused may be found closed after the request was written.
+    pub single_use: bool,
+}
+
+/// A parameter's value.
+pub enum Argument {
+    /// Nothing secret.
+    Plain(String),
+    /// A token or a code.
+    Secret(Secret),
+    /// The app's AppSecret, which only the adapter knows.
+    AppSecret,
+}
+
+/// How a call ended. Not `Debug`: a reply may hold tokens.
+pub enum Called {
+    /// The reply: one JSON object, without a doubled key, that tells of no error.
+    Answered(Vec<u8>),
+    /// A well-formed error.
+    Refused(UpstreamError),
+    /// The request never left this machine.
+    NotSent(String),
+    /// WeChat may have seen it; there is no reply that can be used.
+    Unclear(String),
 }

@@ -240,6 +240,13 @@ pub struct UpstreamError {
 }
 
 impl UpstreamError {
+    /// Whether it says that the access token was not accepted. Some of WeChat's calls say so falsely: it is
+    /// a reason to look, never to fetch.
+    #[must_use]
+    pub const fn is_about_token(&self) -> bool {
+        matches!(self.code, 40001 | 40014 | 42001)
+    }
+
     /// What kind of refusal it is.
     #[must_use]
     pub const fn class(&self) -> ErrorClass {

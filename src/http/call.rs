@@ -14,8 +14,10 @@ use serde::de::DeserializeOwned;
 use super::body;
 use super::callers::{Callers, Identity};
 use super::layer::Worker;
+use super::parameters::Parameters;
 use super::problem::Problem;
 use crate::broker::{Broker, Served};
+use crate::calls::Calls;
 use crate::domain::app_id::AppId;
 use crate::domain::caller::{CallerId, Verb};
 use crate::snapshot::SlotId;
@@ -46,14 +48,18 @@ impl Call {
     }
 
     pub(super) fn broker(&self) -> &Broker {
-        &self.worker.state.broker
+        self.worker.state.calls.broker()
+    }
+
+    pub(super) fn calls(&self) -> &Calls {
+        &self.worker.state.calls
     }
 
     pub(super) fn worker(&self) -> &Worker {
         &self.worker
     }
 
-    /// Whose request it is. Query parameters are refused here: no route takes any.
+    /// Whose request it is. Query parameters are refused here: few routes take any.
     pub(super) fn caller(&self) -> Result<Identity<'_>, Problem> {
         let caller = self.callers.authenticate(self.headers())?;
         caller.admit()?;
@@ -63,8 +69,16 @@ impl Call {
 
     /// The app of the path, where the caller may do this with it.
     pub(super) fn app_for(&self, verb: Verb) -> Result<SlotId, Problem> {
-        let caller = self.caller()?;
-        let asked = self.request.match_info().get("appid").unwrap_or_default();
+        self.app_of(&self.caller()?, self.path("appid"), verb)
+    }
+
+    /// The same, on a route that takes a query.
+    pub(super) fn app_with_query(&self, verb: Verb) -> Result<SlotId, Problem> {
+        let caller = self.callers.authenticate(self.headers())?;
+        self.app_of(&caller, self.path("appid"), verb)
+    }
+
+    fn app_of(&self, caller: &Identity<'_>, asked: &str, verb: Verb) -> Result<SlotId, Problem> {
         let hidden = || Problem::unknown_app(AppId::parse(asked).ok());
         let id = self.broker().find(asked).ok_or_else(hidden)?;
         self.app.set(Some(id));
@@ -78,12 +92,42 @@ impl Call {
         }
     }
 
+    /// A part of the path.
+    pub(super) fn path(&self, name: &str) -> &str {
+        self.request.match_info().get(name).unwrap_or_default()
+    }
+
+    /// The query, with no other parameters than these.
+    pub(super) fn query(&self, known: &[&str]) -> Result<Parameters, Problem> {
+        Parameters::of_query(self.request.uri().query(), known)
+    }
+
+    /// The body's members, of at most `most` bytes where that is more than bodies usually may have, with no
+    /// others than `known`.
+    pub(super) async fn parameters(
+        &self,
+        most: usize,
+        form: &str,
+        known: &[&str],
+    ) -> Result<Parameters, Problem> {
+        let mut bounds = self.worker.state.body;
+        bounds.most = bounds.most.max(most);
+        let members: Parameters = self.bounded_object(bounds, form).await?;
+        members.each_once()?.only(known)
+    }
+
     /// The body, as a JSON object of this `form`.
     pub(super) async fn object<T: DeserializeOwned>(&self, form: &str) -> Result<T, Problem> {
+        self.bounded_object(self.worker.state.body, form).await
+    }
+
+    async fn bounded_object<T: DeserializeOwned>(
+        &self,
+        bounds: body::Bounds,
+        form: &str,
+    ) -> Result<T, Problem> {
         match self.payload.take() {
-            Some(payload) => {
-                body::object(self.headers(), payload, self.worker.state.body, form).await
-            }
+            Some(payload) => body::object(self.headers(), payload, bounds, form).await,
             None => Err(Problem::malformed_body(String::from("The body was read."))),
         }
     }

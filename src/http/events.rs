@@ -70,14 +70,14 @@ enum Phase {
 
 impl Feed {
     fn new(state: Arc<ApiState>, id: SlotId, headers: &HeaderMap, seat: Seat) -> Self {
-        let now = state.broker.now().wall;
+        let now = state.calls.broker().now().wall;
         let mut credentials = HeaderMap::new();
         for value in headers.get_all(AUTHORIZATION) {
             let mut value = value.clone();
             value.set_sensitive(true);
             credentials.append(AUTHORIZATION, value);
         }
-        state.broker.attend(id);
+        state.calls.broker().attend(id);
         Self {
             told: Told::up_to(last_event_id(headers, now)),
             state,
@@ -105,7 +105,7 @@ impl Feed {
             Phase::Open => {}
             Phase::Over => return None,
         }
-        let broker = &self.state.broker;
+        let broker = &self.state.calls.broker();
         let news = tokio::select! {
             biased;
             () = self.seat.streams.closing.cancelled() => {
@@ -130,7 +130,7 @@ impl Feed {
     /// nobody sends word.
     fn patience(&self) -> Duration {
         let keep_alive = self.seat.streams.keep_alive;
-        let served = self.state.broker.at_once(self.id);
+        let served = self.state.calls.broker().at_once(self.id);
         served.map_or(keep_alive, |served| {
             keep_alive.min(served.expires_in.saturating_sub(LAST_SECOND))
         })
@@ -138,7 +138,7 @@ impl Feed {
 
     fn is_still_allowed(&self) -> bool {
         let callers = self.state.callers.load();
-        let app = self.state.broker.app(self.id);
+        let app = self.state.calls.broker().app(self.id);
         let caller = callers.authenticate(&self.credentials);
         caller.is_ok_and(|caller| caller.rights.allows(app, Verb::Read))
     }
@@ -150,13 +150,13 @@ impl Feed {
         let version = served.grant.version;
         self.told = Told::up_to(version);
         let id = format!("id: {}\nevent: token\ndata: ", version.0);
-        let document = json(self.state.broker.app(self.id), served, None);
+        let document = json(self.state.calls.broker().app(self.id), served, None);
         Bytes::from([id.as_bytes(), &document, b"\n\n"].concat())
     }
 
     fn gone(&mut self, refusal: Refusal) -> Bytes {
         self.told = self.told.and_gone(refusal);
-        let problem = Problem::no_token(refusal, self.state.broker.app(self.id));
+        let problem = Problem::no_token(refusal, self.state.calls.broker().app(self.id));
         let document = problem.document();
         Bytes::from([b"event: gone\ndata: ".as_slice(), &document, b"\n\n"].concat())
     }

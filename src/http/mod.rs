@@ -1,7 +1,8 @@
 //! The HTTP interface: request → caller, app, verb → `broker` → answer.
 //!
 //! [`routes`] is the table of all routes. A handler is a few lines: it asks the [`call`] who asks for what,
-//! asks the broker, and renders; whatever goes wrong is a [`problem`]. [`layer`] stands around every
+//! asks the broker, and renders; whatever goes wrong is a [`problem`]. What only WeChat can answer is
+//! asked by [`calls`](crate::calls). [`layer`] stands around every
 //! handler: request id, counters, access log. Nothing here ever waits for the store or for WeChat while a
 //! token can be answered from memory.
 
@@ -13,7 +14,9 @@ mod conditional;
 mod events;
 mod layer;
 mod negotiation;
+mod oauth;
 mod ops;
+mod parameters;
 mod problem;
 mod rate;
 mod readiness;
@@ -27,6 +30,7 @@ mod streams;
 mod throttle;
 mod tls;
 mod token;
+mod users;
 
 pub use callers::Callers;
 pub use ops::OpsState;

@@ -12,6 +12,22 @@ pub enum Route {
     Report,
     /// `/token/{appid}/refresh`
     Refresh,
+    /// `/user/{appid}/batch`
+    Users,
+    /// `/user/{appid}/{openid}`
+    User,
+    /// `/oauth/{appid}/authorize`
+    Authorize,
+    /// `/oauth/{appid}/exchange`
+    Exchange,
+    /// `/oauth/{appid}/refresh`
+    RenewWeb,
+    /// `/oauth/{appid}/userinfo`
+    WebUser,
+    /// `/oauth/{appid}/check`
+    CheckWeb,
+    /// `/session/{appid}`
+    Session,
     /// `/apps`
     Apps,
     /// `/apps/{appid}`
@@ -26,11 +42,19 @@ pub enum Route {
 
 impl Route {
     /// Every route, in the order of their declaration.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 17] = [
         Self::Token,
         Self::Events,
         Self::Report,
         Self::Refresh,
+        Self::Users,
+        Self::User,
+        Self::Authorize,
+        Self::Exchange,
+        Self::RenewWeb,
+        Self::WebUser,
+        Self::CheckWeb,
+        Self::Session,
         Self::Apps,
         Self::App,
         Self::Pause,
@@ -46,6 +70,14 @@ impl Route {
             Self::Events => "events",
             Self::Report => "report",
             Self::Refresh => "refresh",
+            Self::Users => "users",
+            Self::User => "user",
+            Self::Authorize => "oauth_authorize",
+            Self::Exchange => "oauth_exchange",
+            Self::RenewWeb => "oauth_refresh",
+            Self::WebUser => "oauth_userinfo",
+            Self::CheckWeb => "oauth_check",
+            Self::Session => "session",
             Self::Apps => "apps",
             Self::App => "app",
             Self::Pause => "pause",

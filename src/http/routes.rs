@@ -19,13 +19,13 @@ use super::route::Route;
 use super::server::Limits;
 use super::streams::Streams;
 use super::throttle::Throttle;
-use super::{apps, events, ops as operations, refresh, report, token};
-use crate::broker::Broker;
+use super::{apps, events, oauth, ops as operations, refresh, report, token, users};
+use crate::calls::Calls;
 use crate::metrics::HttpMetrics;
 
 /// What the API's handlers work with: one for all workers.
 pub struct ApiState {
-    pub(super) broker: Broker,
+    pub(super) calls: Calls,
     /// Whoever reloads the configuration puts the new ones in.
     pub(super) callers: Arc<ArcSwap<Callers>>,
     pub(super) metrics: Arc<HttpMetrics>,
@@ -41,7 +41,7 @@ impl ApiState {
     /// when `closing` is cancelled.
     #[must_use]
     pub fn new(
-        broker: Broker,
+        calls: Calls,
         callers: Arc<ArcSwap<Callers>>,
         metrics: Arc<HttpMetrics>,
         access_sample: u32,
@@ -52,7 +52,7 @@ impl ApiState {
         let streams = Streams::new(most, keep_alive, closing, Arc::clone(&metrics));
         Self {
             streams: Arc::new(streams),
-            broker,
+            calls,
             callers,
             metrics,
             access_sample,
@@ -75,6 +75,18 @@ pub fn api(state: Arc<ApiState>) -> impl FnOnce(&mut ServiceConfig) {
             .service(table.stream("/token/{appid}/events", Route::Events, events::read))
             .service(table.post("/token/{appid}/report", Route::Report, report::report))
             .service(table.post("/token/{appid}/refresh", Route::Refresh, refresh::refresh))
+            .service(table.post("/user/{appid}/batch", Route::Users, users::batch))
+            .service(table.get("/user/{appid}/{openid}", Route::User, users::one))
+            .service(table.get(
+                "/oauth/{appid}/authorize",
+                Route::Authorize,
+                oauth::authorize,
+            ))
+            .service(table.post("/oauth/{appid}/exchange", Route::Exchange, oauth::exchange))
+            .service(table.post("/oauth/{appid}/refresh", Route::RenewWeb, oauth::refresh))
+            .service(table.post("/oauth/{appid}/userinfo", Route::WebUser, oauth::userinfo))
+            .service(table.post("/oauth/{appid}/check", Route::CheckWeb, oauth::check))
+            .service(table.post("/session/{appid}", Route::Session, oauth::session))
             .service(table.get("/apps", Route::Apps, apps::all))
             .service(table.get("/apps/{appid}", Route::App, apps::one))
             .service(table.post("/apps/{appid}/pause", Route::Pause, apps::pause))

@@ -7,9 +7,10 @@ use async_trait::async_trait;
 use prometheus::{Gauge, Histogram};
 
 use super::declare::Declare;
+use crate::domain::app_id::AppId;
 use crate::domain::credential::Credential;
 use crate::domain::secret::Secret;
-use crate::ports::{Checked, Fetched, Upstream};
+use crate::ports::{Called, Checked, Fetched, Outgoing, Upstream, WeChatCalls};
 
 const BUCKETS: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
@@ -18,6 +19,7 @@ const BUCKETS: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10
 pub struct UpstreamMetrics {
     fetch: Histogram,
     check: Histogram,
+    call: Histogram,
     up: Gauge,
 }
 
@@ -44,6 +46,7 @@ impl UpstreamMetrics {
         Self {
             fetch: durations.with_label_values(&["fetch"]),
             check: durations.with_label_values(&["check"]),
+            call: durations.with_label_values(&["call"]),
             up,
         }
     }
@@ -82,5 +85,19 @@ impl<U: Upstream> Upstream for MeteredUpstream<U> {
             Checked::Away(_) => false,
         });
         checked
+    }
+}
+
+#[async_trait]
+impl<U: WeChatCalls> WeChatCalls for MeteredUpstream<U> {
+    async fn send(&self, app: &AppId, call: Outgoing) -> Called {
+        let begun = Instant::now();
+        let called = self.inner.send(app, call).await;
+        self.metrics.call.observe(begun.elapsed().as_secs_f64());
+        self.metrics.answered(match called {
+            Called::Answered(_) | Called::Refused(_) => true,
+            Called::NotSent(_) | Called::Unclear(_) => false,
+        });
+        called
     }
 }

@@ -50,6 +50,18 @@ const RULES: &[Rule] = &[
         because: "a request can touch neither store nor upstream",
     },
     Rule {
+        part: "src/calls",
+        except: &[],
+        never: &[
+            "dyn Store",
+            "dyn Upstream",
+            "crate::adapters",
+            "Publisher",
+            "crate::http",
+        ],
+        because: "a call for a caller can neither fetch a token nor touch the store",
+    },
+    Rule {
         part: "src/http",
         except: &[],
         never: &[

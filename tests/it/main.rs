@@ -1,6 +1,7 @@
 //! One integration binary: everything that needs real processes, a real Redis, or the simulator.
 
 mod architecture;
+mod calls;
 mod cli;
 mod config;
 mod faults;

@@ -25,6 +25,7 @@ pub struct WeChat {
     token: Url,
     stable_token: Url,
     domain_ips: Url,
+    settings: UpstreamSettings,
     secrets: HashMap<AppId, Secret>,
 }
 
@@ -42,8 +43,26 @@ impl WeChat {
             stable_token: settings.address("/cgi-bin/stable_token")?,
             domain_ips: settings.address("/cgi-bin/get_api_domain_ip")?,
             clients: settings.clients()?,
+            settings: settings.clone(),
             secrets,
         })
+    }
+
+    pub(super) fn secret(&self, app: &AppId) -> Option<&Secret> {
+        self.secrets.get(app)
+    }
+
+    pub(super) fn address(&self, path: &str) -> Option<Url> {
+        self.settings.address(path).ok()
+    }
+
+    /// The client whose connections are kept, or the one that makes a connection for every request.
+    pub(super) fn client(&self, single_use: bool) -> &Client {
+        if single_use {
+            &self.clients.fetching
+        } else {
+            &self.clients.checking
+        }
     }
 
     /// One fetch of an access token, ready to be sent.
@@ -74,7 +93,7 @@ impl Upstream for WeChat {
         let request = match credential.kind {
             Kind::AccessToken => self.access_token(credential, secret, force),
         };
-        match exchange(request).await {
+        match exchange(request, MAX_BODY).await {
             Ok((status, body)) => classify_fetch(status, &body, secret),
             Err(failure) if failure.maybe_sent => Fetched::Ambiguous(failure.reason),
             Err(failure) => Fetched::NotSent(failure.reason),
@@ -86,7 +105,7 @@ impl Upstream for WeChat {
         let request = client
             .get(self.domain_ips.clone())
             .query(&[("access_token", token.expose())]);
-        match exchange(request).await {
+        match exchange(request, MAX_BODY).await {
             Ok((status, body)) => classify_check(status, &body, token),
             Err(failure) => Checked::Away(failure.reason),
         }
@@ -112,9 +131,12 @@ struct StableToken<'a> {
     force_refresh: bool,
 }
 
-/// Sends one request and reads its reply: the status, and the body where the status is 200. The client's
-/// time-out runs on while the body is read.
-async fn exchange(request: RequestBuilder) -> Result<(u16, Vec<u8>), Failure> {
+/// Sends one request and reads its reply: the status, and the body where the status is 200, of at most `most`
+/// bytes. The client's time-out runs on while the body is read.
+pub(super) async fn exchange(
+    request: RequestBuilder,
+    most: usize,
+) -> Result<(u16, Vec<u8>), Failure> {
     let mut response = request
         .send()
         .await
@@ -128,8 +150,11 @@ async fn exchange(request: RequestBuilder) -> Result<(u16, Vec<u8>), Failure> {
             .await
             .map_err(|error| Failure::amid_reply(&error))?
     {
-        if body.len() + chunk.len() > MAX_BODY {
-            return Err(Failure::unclear("the reply is longer than 64 KiB"));
+        if body.len() + chunk.len() > most {
+            let most = most / 1024;
+            return Err(Failure::unclear(format!(
+                "the reply is longer than {most} KiB"
+            )));
         }
         body.extend_from_slice(&chunk);
     }

@@ -1,9 +1,11 @@
-//! WeChat's API over HTTP, as the core's [`Upstream`](crate::ports::Upstream).
+//! WeChat's API over HTTP, as the core's [`Upstream`](crate::ports::Upstream) and
+//! [`WeChatCalls`](crate::ports::WeChatCalls).
 //!
 //! | file | question it answers |
 //! |---|---|
 //! | `setup` | what must be configured, and how are the two HTTP clients made? |
 //! | `client` | what is sent, and how is a reply read within bounds? |
+//! | `calls` | how is a call sent that is made for a caller, and does its reply tell of an error? |
 //! | `failure` | no whole reply: did the request leave this machine, and what may be said about it? |
 //! | `object` | is a body one JSON object without surprises? |
 //! | `classify` | what does a reply mean? (pure) |
@@ -12,6 +14,7 @@
 //! Nothing that leaves this module holds a URL, an AppSecret or a token: reasons are sentences of our
 //! own, and WeChat's messages are cleaned.
 
+mod calls;
 mod classify;
 mod client;
 mod errmsg;

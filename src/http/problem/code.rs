@@ -30,6 +30,8 @@ pub enum Code {
     UnsupportedMediaType,
     /// The body is not what the route takes.
     MalformedBody,
+    /// A parameter is missing, doubled or not as it must be.
+    BadParameter,
     /// The first token is on its way.
     Starting,
     /// The app is paused.
@@ -58,11 +60,15 @@ pub enum Code {
     TooManyStreams,
     /// The caller asks more often than it may.
     RateLimited,
+    /// WeChat refused a call that was made for the caller.
+    UpstreamError,
+    /// Nobody knows what became of a call that was made for the caller.
+    UpstreamUnclear,
 }
 
 impl Code {
     /// Every code, in the order of their declaration.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 29] = [
         Self::KeyMissing,
         Self::KeyMalformed,
         Self::KeyWrong,
@@ -75,6 +81,7 @@ impl Code {
         Self::BodyTimeout,
         Self::UnsupportedMediaType,
         Self::MalformedBody,
+        Self::BadParameter,
         Self::Starting,
         Self::Paused,
         Self::RefusedByUpstream,
@@ -89,6 +96,8 @@ impl Code {
         Self::Stopping,
         Self::TooManyStreams,
         Self::RateLimited,
+        Self::UpstreamError,
+        Self::UpstreamUnclear,
     ];
 
     const fn row(self) -> (StatusCode, &'static str, &'static str) {
@@ -129,6 +138,11 @@ impl Code {
                 S::BAD_REQUEST,
                 "malformed_body",
                 "The body cannot be understood",
+            ),
+            Self::BadParameter => (
+                S::BAD_REQUEST,
+                "bad_parameter",
+                "A parameter is not as it must be",
             ),
             Self::Starting => (S::SERVICE_UNAVAILABLE, "starting", "No token yet"),
             Self::Paused => (S::SERVICE_UNAVAILABLE, "paused", "The app is paused"),
@@ -191,6 +205,12 @@ impl Code {
                 S::TOO_MANY_REQUESTS,
                 "rate_limited",
                 "The caller asks more often than it may",
+            ),
+            Self::UpstreamError => (S::BAD_GATEWAY, "upstream_error", "WeChat refused the call"),
+            Self::UpstreamUnclear => (
+                S::GATEWAY_TIMEOUT,
+                "upstream_unclear",
+                "The outcome of the call is unknown",
             ),
         }
     }

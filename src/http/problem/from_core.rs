@@ -11,7 +11,7 @@ use crate::domain::upstream_error::ErrorClass;
 use crate::ports::StoreError;
 
 /// After which time it is worth asking again where nothing better is known.
-const SOON: Duration = Duration::from_secs(1);
+pub(super) const SOON: Duration = Duration::from_secs(1);
 
 impl Problem {
     /// There is no token to hand out.

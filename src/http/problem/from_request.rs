@@ -116,7 +116,7 @@ impl Problem {
     pub(in crate::http) fn body_too_large(most: usize) -> Self {
         Self::new(
             Code::BodyTooLarge,
-            format!("A body may have at most {most} bytes (server.max_body)."),
+            format!("A body may have at most {most} bytes here (see server.max_body)."),
         )
     }
 

@@ -2,10 +2,12 @@
 //! waiting helps, how long.
 
 mod code;
+mod from_call;
 mod from_core;
 mod from_request;
 
 pub use code::Code;
+pub(super) use from_call::Brief;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -16,6 +18,7 @@ use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderName, RETRY_AFTER, WWW
 use serde::Serialize;
 
 use crate::domain::app_id::AppId;
+use crate::domain::upstream_error::UpstreamError;
 
 /// What `Content-Type` says of a problem document.
 const MEDIA_TYPE: &str = "application/problem+json";
@@ -34,6 +37,9 @@ struct Refused {
     verdict: Option<&'static str>,
     verb: Option<&'static str>,
     cause: Option<&'static str>,
+    parameter: Option<String>,
+    /// What WeChat said to a call that was made for a caller.
+    upstream: Option<UpstreamError>,
     header: Option<(HeaderName, Cow<'static, str>)>,
 }
 
@@ -55,6 +61,14 @@ struct Document<'a> {
     verb: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errcode: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errmsg: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rid: Option<&'a str>,
 }
 
 impl Problem {
@@ -71,6 +85,8 @@ impl Problem {
             verdict: None,
             verb: None,
             cause: None,
+            parameter: None,
+            upstream: None,
             header,
         }))
     }
@@ -118,6 +134,7 @@ impl Problem {
 
     /// The document alone, on one line.
     pub(super) fn document(&self) -> Vec<u8> {
+        let upstream = self.0.upstream.as_ref();
         let document = Document {
             r#type: format!("urn:token-broker:problem:{}", self.0.code.as_str()),
             title: self.0.code.title(),
@@ -129,6 +146,10 @@ impl Problem {
             verdict: self.0.verdict,
             verb: self.0.verb,
             cause: self.0.cause,
+            parameter: self.0.parameter.as_deref(),
+            errcode: upstream.map(|error| error.code),
+            errmsg: upstream.map(|error| error.message.as_str()),
+            rid: upstream.and_then(|error| error.rid.as_deref()),
         };
         // Texts and numbers only: nothing in it can fail to be written.
         serde_json::to_vec(&document).unwrap_or_default()

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use token_broker::domain::app_id::AppId;
 use token_broker::domain::credential::Credential;
 use token_broker::domain::epoch::Nonce;
 use token_broker::domain::protocol::{
@@ -15,8 +16,10 @@ use token_broker::domain::protocol::{
 };
 use token_broker::domain::secret::{Fingerprint, Secret};
 use token_broker::domain::time::{Moment, Timestamp, micros};
+use token_broker::domain::upstream_error::UpstreamError;
 use token_broker::ports::{
-    BegunIn, Chance, Checked, Clock, Fetched, Stamped, Store, StoreError, Subject, Upstream,
+    Argument, BegunIn, Called, Chance, Checked, Clock, Fetched, Outgoing, Stamped, Store,
+    StoreError, Subject, Upstream, WeChatCalls,
 };
 
 /// Runs like a real one from 2026 on, and can be moved ahead.
@@ -209,5 +212,24 @@ impl Upstream for ToldUpstream {
     async fn check(&self, _: &Credential, _: &Secret) -> Checked {
         let checked = self.checked.lock();
         checked.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A WeChat that refuses every call made with the token `first`, and answers any other with a profile.
+pub(super) struct NotTheFirst;
+
+#[async_trait]
+impl WeChatCalls for NotTheFirst {
+    async fn send(&self, _: &AppId, call: Outgoing) -> Called {
+        let first = |argument: &Argument| matches!(argument, Argument::Secret(token) if token.expose() == "first");
+        if call.query.iter().any(|(_, argument)| first(argument)) {
+            return Called::Refused(UpstreamError {
+                code: 40001,
+                message: String::from("invalid credential"),
+                rid: None,
+                ip: None,
+            });
+        }
+        Called::Answered(b"{\"openid\":\"o\"}".to_vec())
     }
 }

@@ -1,6 +1,7 @@
 //! The HTTP interface over the real broker, refresher and scheduler, with the ports replaced.
 
 mod apps;
+mod calls;
 mod documents;
 mod events;
 mod fakes;

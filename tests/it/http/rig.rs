@@ -32,7 +32,9 @@ use token_broker::scheduler::{Desk, Scheduler};
 use token_broker::snapshot::{Publisher, Reader, SlotId, snapshot};
 use tokio_util::sync::CancellationToken;
 
-use super::fakes::{MemoryStore, MovableClock, NoChance, ToldUpstream};
+use token_broker::calls::Calls;
+
+use super::fakes::{MemoryStore, MovableClock, NoChance, NotTheFirst, ToldUpstream};
 
 /// The app whose token is there from the start.
 pub(super) const SERVED: &str = "wx-served";
@@ -192,7 +194,7 @@ impl Rig {
 
     pub(super) fn api_state(&self) -> ApiState {
         ApiState::new(
-            self.broker.clone(),
+            Calls::new(self.broker.clone(), Arc::new(NotTheFirst)),
             self.callers.clone(),
             self.metrics.http(),
             1,

@@ -12,6 +12,7 @@ use crate::faults::form::FaultForm;
 use crate::levers::foreign_fetch;
 use crate::platform::calls::{Call, Outcome, Violation};
 use crate::platform::history::{IssuedToken, Verdict};
+use crate::platform::people::Scope;
 use crate::platform::{Account, Platform};
 use crate::server::{Request, Shared};
 
@@ -48,6 +49,7 @@ pub(crate) fn answer(shared: &Shared, request: &Request) -> Answer {
             platform.invalidate(appid, Instant::now())?;
             Some(json!({}))
         }),
+        ("POST", "consent") => consent(shared, request),
         ("POST", "error") => set_error(shared, request),
         ("POST", "secret") => set_secret(shared, request),
         ("POST", "daily_limit") => set_daily_limit(shared, request),
@@ -96,6 +98,20 @@ fn set_error(shared: &Shared, request: &Request) -> Answer {
         },
     };
     for_account(shared, request, |account| account.forced_errcode = errcode)
+}
+
+fn consent(shared: &Shared, request: &Request) -> Answer {
+    let scope = request.value("scope").and_then(Scope::parse);
+    let (Some(openid), Some(scope)) = (request.value("openid"), scope) else {
+        return wrong(
+            400,
+            "needs openid and scope: snsapi_base, snsapi_userinfo or mini_program",
+        );
+    };
+    for_app(shared, request, |platform, appid| {
+        let code = platform.consent(appid, openid, scope, Instant::now())?;
+        Some(json!({"code": code}))
+    })
 }
 
 fn set_secret(shared: &Shared, request: &Request) -> Answer {

@@ -5,6 +5,8 @@ mod api_domain_ip;
 mod stable_token;
 mod ticket;
 mod token;
+mod user_info;
+mod web;
 
 use std::time::Instant;
 
@@ -17,11 +19,18 @@ use crate::platform::errcode::Refusal;
 use crate::server::Request;
 
 /// Every endpoint there is.
-const ROUTES: [&Route; 4] = [
+const ROUTES: [&Route; 11] = [
     &token::ROUTE,
     &stable_token::ROUTE,
     &api_domain_ip::ROUTE,
     &ticket::ROUTE,
+    &user_info::ONE,
+    &user_info::MANY,
+    &web::EXCHANGE,
+    &web::REFRESH,
+    &web::USER,
+    &web::CHECK,
+    &web::SESSION,
 ];
 
 /// What an endpoint demands of a request, and what it does.
@@ -110,7 +119,10 @@ pub(crate) fn appid_of(platform: &Platform, request: &Request) -> Option<String>
         return Some(appid.to_owned());
     }
     if let Some(token) = request.value("access_token") {
-        return platform.tokens.find(token).map(|token| token.appid.clone());
+        let issued = platform.tokens.find(token);
+        return issued
+            .map(|token| token.appid.clone())
+            .or_else(|| platform.vouchers.appid_of(token).map(str::to_owned));
     }
     let body: Value = serde_json::from_slice(&request.body).ok()?;
     Some(body.get("appid")?.as_str()?.to_owned())

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use crate::faults::{Fault, FaultId};
+use crate::platform::people::Scope;
 use crate::platform::{Account, Platform};
 use crate::simulator::Simulator;
 
@@ -42,6 +43,17 @@ impl Simulator {
         self.shared
             .change(|platform| platform.invalidate(appid, Instant::now()))
             .unwrap_or_else(|| no_such_app(appid));
+    }
+
+    /// A person consents: the one-time code that reaches the app.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such app, or no such person in the settings.
+    pub fn consent(&self, appid: &str, openid: &str, scope: Scope) -> String {
+        self.shared
+            .change(|platform| platform.consent(appid, openid, scope, Instant::now()))
+            .unwrap_or_else(|| no_such_app(appid))
     }
 
     /// The app's secret is another from now on.

@@ -56,6 +56,7 @@ pub use faults::{Fault, FaultId, FaultKind, Garbage};
 pub use levers::Faults;
 pub use platform::calls::{Call, Endpoint, Outcome, Violation};
 pub use platform::history::{Death, IssuedToken, Series, Verdict};
+pub use platform::people::Scope;
 pub use platform::tickets::{IssuedTicket, TicketKind};
-pub use settings::{App, Settings};
+pub use settings::{App, Settings, User};
 pub use simulator::Simulator;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
-use wechat_simulator::{App, Settings, Simulator};
+use wechat_simulator::{App, Settings, Simulator, User};
 
 /// Bad usage, as sysexits has it.
 const EX_USAGE: u8 = 64;
@@ -25,6 +25,9 @@ struct Arguments {
     /// An account; may be given several times
     #[arg(long = "app", value_name = "APPID=SECRET", required = true, value_parser = app)]
     apps: Vec<App>,
+    /// A follower of an account; may be given several times
+    #[arg(long = "user", value_name = "APPID=OPENID", value_parser = user)]
+    users: Vec<User>,
     /// Divide every duration below, but the latency, by this
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     scale: u32,
@@ -90,6 +93,7 @@ impl Arguments {
         };
         Settings {
             apps: self.apps.into_iter().map(limited).collect(),
+            users: self.users,
             scale: self.scale,
             token_life: self.token_life,
             overlap: self.overlap,
@@ -106,6 +110,7 @@ impl Arguments {
             wrong_secret_errcode: self.wrong_secret_errcode,
             latency: self.latency,
             seed: self.seed,
+            ..Settings::default()
         }
     }
 }
@@ -116,6 +121,15 @@ fn app(text: &str) -> Result<App, String> {
             Ok(App::new(appid, secret))
         }
         _ => Err("expected APPID=SECRET".to_owned()),
+    }
+}
+
+fn user(text: &str) -> Result<User, String> {
+    match text.split_once('=') {
+        Some((appid, openid)) if !appid.is_empty() && !openid.is_empty() => {
+            Ok(User::new(appid, openid))
+        }
+        _ => Err("expected APPID=OPENID".to_owned()),
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod calls;
 pub(crate) mod errcode;
 pub(crate) mod history;
 mod issuing;
+pub(crate) mod people;
 pub(crate) mod quota;
 pub(crate) mod tickets;
 
@@ -19,6 +20,7 @@ use crate::settings::{App, Settings};
 use calls::CallRecord;
 use errcode::Refusal;
 use history::{Death, IssuedToken, TokenHistory, TokenIndex, Verdict, is_well_formed};
+use people::Vouchers;
 use quota::SlidingCount;
 use tickets::TicketHistory;
 
@@ -70,6 +72,7 @@ pub(crate) struct Platform {
     pub(crate) accounts: BTreeMap<String, Account>,
     pub(crate) tokens: TokenHistory,
     pub(crate) tickets: TicketHistory,
+    pub(crate) vouchers: Vouchers,
     pub(crate) record: CallRecord,
     pub(crate) faults: FaultBook,
 }
@@ -85,14 +88,15 @@ impl Platform {
                 .collect(),
             tokens: TokenHistory::default(),
             tickets: TicketHistory::default(),
+            vouchers: Vouchers::default(),
             record: CallRecord::default(),
             faults: FaultBook::new(StdRng::seed_from_u64(settings.seed)),
             settings,
         }
     }
 
-    /// Lets the caller in to fetch a token, or says why not. WeChat checks who asks before how often.
-    pub(crate) fn admit(&self, appid: &str, secret: &str) -> Result<(), Refusal> {
+    /// Whether this is the app's secret.
+    pub(crate) fn identify(&self, appid: &str, secret: &str) -> Result<&Account, Refusal> {
         let Some(account) = self.accounts.get(appid) else {
             return Err(Refusal::violating(40013, format!("unknown appid {appid}")));
         };
@@ -102,7 +106,12 @@ impl Platform {
                 "wrong secret",
             ));
         }
-        match account.forced_errcode {
+        Ok(account)
+    }
+
+    /// Lets the caller in to fetch a token, or says why not. WeChat checks who asks before how often.
+    pub(crate) fn admit(&self, appid: &str, secret: &str) -> Result<(), Refusal> {
+        match self.identify(appid, secret)?.forced_errcode {
             Some(errcode) => Err(self.refusal(errcode)),
             None if !self.settings.whitelisted => Err(self.refusal(40164)),
             None => Ok(()),

@@ -29,11 +29,48 @@ impl App {
     }
 }
 
+/// A person as one app knows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The app.
+    pub appid: String,
+    /// Who it is to this app.
+    pub openid: String,
+    /// Who it is to all apps of one owner, where these are bound together.
+    pub unionid: Option<String>,
+    /// What web authorization tells of the name.
+    pub nickname: String,
+    /// Whether they follow the account.
+    pub follows: bool,
+    /// Whether WeChat says that this is a virtual user, whose data must not be kept.
+    pub virtual_user: bool,
+}
+
+impl User {
+    /// A follower without a union id.
+    pub fn new(appid: impl Into<String>, openid: impl Into<String>) -> Self {
+        Self {
+            appid: appid.into(),
+            openid: openid.into(),
+            unionid: None,
+            nickname: "SIMULATED_NICKNAME".to_owned(),
+            follows: true,
+            virtual_user: false,
+        }
+    }
+}
+
 /// How the simulated WeChat behaves. All the durations but `latency` are divided by `scale`.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The accounts it knows.
     pub apps: Vec<App>,
+    /// The people it knows.
+    pub users: Vec<User>,
+    /// How long a one-time code lives.
+    pub code_life: Duration,
+    /// How long a token of web authorization lives; what renews it lives 360 times as long.
+    pub web_token_life: Duration,
     /// By how much its clock runs faster than ours.
     pub scale: u32,
     /// How long a token lives.
@@ -72,6 +109,9 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             apps: Vec::new(),
+            users: Vec::new(),
+            code_life: Duration::from_secs(300),
+            web_token_life: Duration::from_secs(7200),
             scale: 1,
             token_life: Duration::from_secs(7200),
             overlap: Duration::from_secs(300),
@@ -106,6 +146,8 @@ impl Settings {
         let scale = self.scale.max(1);
         for duration in [
             &mut self.token_life,
+            &mut self.code_life,
+            &mut self.web_token_life,
             &mut self.overlap,
             &mut self.ticket_life,
             &mut self.stable_renew_window,

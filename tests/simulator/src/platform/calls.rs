@@ -15,17 +15,38 @@ pub enum Endpoint {
     ApiDomainIp,
     /// `GET /cgi-bin/ticket/getticket`.
     Ticket,
+    /// `GET /cgi-bin/user/info`.
+    UserInfo,
+    /// `POST /cgi-bin/user/info/batchget`.
+    UserBatch,
+    /// `GET /sns/oauth2/access_token`.
+    WebToken,
+    /// `GET /sns/oauth2/refresh_token`.
+    WebRefresh,
+    /// `GET /sns/userinfo`.
+    WebUser,
+    /// `GET /sns/auth`.
+    WebCheck,
+    /// `GET /sns/jscode2session`.
+    Session,
     /// A path that WeChat does not have.
     Nowhere,
 }
 
 impl Endpoint {
     /// Every endpoint that exists.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 11] = [
         Self::Token,
         Self::StableToken,
         Self::ApiDomainIp,
         Self::Ticket,
+        Self::UserInfo,
+        Self::UserBatch,
+        Self::WebToken,
+        Self::WebRefresh,
+        Self::WebUser,
+        Self::WebCheck,
+        Self::Session,
     ];
 
     /// Its name in the control API.
@@ -35,6 +56,13 @@ impl Endpoint {
             Self::StableToken => "stable_token",
             Self::ApiDomainIp => "get_api_domain_ip",
             Self::Ticket => "getticket",
+            Self::UserInfo => "user_info",
+            Self::UserBatch => "user_batchget",
+            Self::WebToken => "web_access_token",
+            Self::WebRefresh => "web_refresh_token",
+            Self::WebUser => "web_userinfo",
+            Self::WebCheck => "web_auth",
+            Self::Session => "jscode2session",
             Self::Nowhere => "nowhere",
         }
     }

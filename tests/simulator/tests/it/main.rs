@@ -6,5 +6,6 @@ mod binary;
 mod control;
 mod faults;
 mod outage;
+mod people;
 mod protocol;
 mod support;

@@ -1,0 +1,160 @@
+//! `/oauth/{appid}` and `/session/{appid}`: web authorization and the login of mini-programs, without the
+//! caller knowing the AppSecret.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{ACCEPT, HeaderMap, LOCATION};
+use serde::Serialize;
+use serde_json::json;
+use url::Url;
+
+use super::call::Call;
+use super::parameters::{Parameters, TEXT_MOST};
+use super::problem::Problem;
+use super::users::{LANGS, OPENID, is_openid};
+use crate::calls::{CallError, Consent, Lang, Scope};
+use crate::domain::caller::Verb;
+use crate::snapshot::SlotId;
+
+/// The most that a `state` may have, by WeChat's documentation.
+const STATE_MOST: usize = 128;
+
+/// The most that a code may have; WeChat's have 32 to some 60.
+const CODE_MOST: usize = 512;
+
+/// WeChat's consent page: a redirection for browsers, its address for programs.
+pub(super) async fn authorize(call: &Call) -> Result<HttpResponse, Problem> {
+    let id = call.app_with_query(Verb::Call)?;
+    let query = call.query(&["redirect_uri", "scope", "state", "forcePopup"])?;
+    let url = call.calls().authorize(id, &consent(&query)?);
+    if prefers_html(call.headers()) {
+        let found = HttpResponse::Found()
+            .insert_header((LOCATION, url))
+            .finish();
+        return Ok(found);
+    }
+    Ok(HttpResponse::Ok().json(json!({"url": url})))
+}
+
+/// A code → a token.
+pub(super) async fn exchange(call: &Call) -> Result<HttpResponse, Problem> {
+    let id = call.app_for(Verb::Call)?;
+    let body = call.parameters(0, r#"{"code": "..."}"#, &["code"]).await?;
+    let token = call.calls().exchange(id, body.required("code", CODE_MOST)?);
+    told(call, id, token.await)
+}
+
+/// A refresh token → a token.
+pub(super) async fn refresh(call: &Call) -> Result<HttpResponse, Problem> {
+    let id = call.app_for(Verb::Call)?;
+    let form = r#"{"refresh_token": "..."}"#;
+    let body = call.parameters(0, form, &["refresh_token"]).await?;
+    let token = body.required("refresh_token", TEXT_MOST)?;
+    told(call, id, call.calls().renew(id, token).await)
+}
+
+/// The profile of whose token it is.
+pub(super) async fn userinfo(call: &Call) -> Result<HttpResponse, Problem> {
+    let id = call.app_for(Verb::Call)?;
+    let form = r#"{"access_token": "...", "openid": "...", "lang": "zh_CN"}"#;
+    let body = call
+        .parameters(0, form, &["access_token", "openid", "lang"])
+        .await?;
+    let (token, openid) = person(&body)?;
+    let lang = body.parsed("lang", LANGS, Lang::parse)?;
+    told(
+        call,
+        id,
+        call.calls().web_user(id, token, openid, lang).await,
+    )
+}
+
+/// Whether a token is good.
+pub(super) async fn check(call: &Call) -> Result<HttpResponse, Problem> {
+    let id = call.app_for(Verb::Call)?;
+    let form = r#"{"access_token": "...", "openid": "..."}"#;
+    let body = call
+        .parameters(0, form, &["access_token", "openid"])
+        .await?;
+    let (token, openid) = person(&body)?;
+    let valid = match call.calls().check_web(id, token, openid).await {
+        // WeChat's way of saying no; everything else says nothing of the token.
+        Err(CallError::Refused(error)) if error.code == 40003 || error.is_about_token() => {
+            Ok(false)
+        }
+        checked => checked.map(|()| true),
+    };
+    told(call, id, valid.map(|valid| json!({"valid": valid})))
+}
+
+/// A mini-program's code → its session.
+pub(super) async fn session(call: &Call) -> Result<HttpResponse, Problem> {
+    let id = call.app_for(Verb::Call)?;
+    let body = call
+        .parameters(0, r#"{"js_code": "..."}"#, &["js_code"])
+        .await?;
+    let session = call
+        .calls()
+        .session(id, body.required("js_code", CODE_MOST)?);
+    told(call, id, session.await)
+}
+
+fn told<T: Serialize>(
+    call: &Call,
+    id: SlotId,
+    outcome: Result<T, CallError>,
+) -> Result<HttpResponse, Problem> {
+    let told = outcome.map_err(|error| Problem::of_call(error, call.broker().app(id)))?;
+    Ok(HttpResponse::Ok().json(told))
+}
+
+fn consent(query: &Parameters) -> Result<Consent<'_>, Problem> {
+    let redirect_uri = query.required("redirect_uri", TEXT_MOST)?;
+    if !is_web_address(redirect_uri) {
+        let why = "It must be an address that begins with http:// or https://, without a fragment.";
+        return Err(Problem::bad_parameter(Some("redirect_uri"), why));
+    }
+    let state = query.text("state", STATE_MOST)?;
+    if state.is_some_and(|state| !state.bytes().all(|b| b.is_ascii_alphanumeric())) {
+        let why = "It must be letters and digits.";
+        return Err(Problem::bad_parameter(Some("state"), why));
+    }
+    let scope = query.parsed(
+        "scope",
+        "It must be snsapi_base or snsapi_userinfo.",
+        Scope::parse,
+    )?;
+    let popup = query.parsed("forcePopup", "It must be true or false.", |text| {
+        text.parse().ok()
+    })?;
+    Ok(Consent {
+        redirect_uri,
+        scope: scope.ok_or_else(|| Problem::bad_parameter(Some("scope"), "It is missing."))?,
+        state,
+        force_popup: popup.unwrap_or(false),
+    })
+}
+
+fn is_web_address(text: &str) -> bool {
+    let Ok(url) = Url::parse(text) else {
+        return false;
+    };
+    let bare = url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
+    matches!(url.scheme(), "http" | "https") && url.has_host() && bare
+}
+
+fn person(body: &Parameters) -> Result<(&str, &str), Problem> {
+    let token = body.required("access_token", TEXT_MOST)?;
+    let openid = body.required("openid", TEXT_MOST)?;
+    if !is_openid(openid) {
+        return Err(Problem::bad_parameter(Some("openid"), OPENID));
+    }
+    Ok((token, openid))
+}
+
+/// Browsers name `text/html`; programs do not.
+fn prefers_html(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(ACCEPT)
+        .filter_map(|line| line.to_str().ok())
+        .any(|line| line.contains("text/html"))
+}

@@ -1,0 +1,10 @@
+//! Calls that the broker makes for its callers: the production constructor against the simulator.
+
+#![expect(
+    clippy::expect_used,
+    reason = "a test stops where something is missing"
+)]
+
+mod rig;
+mod users;
+mod web;

@@ -1,0 +1,50 @@
+//! A call whose token is refused: made once more with another token, and only with another.
+
+use token_broker::domain::upstream_error::UpstreamError;
+use token_broker::ports::Checked;
+
+use super::rig::Rig;
+
+/// A working broker that serves `first`, which WeChat refuses in calls.
+async fn with_first_token() -> Rig {
+    let rig = Rig::working();
+    rig.issue("first");
+    rig.upstream.will_say(Checked::Accepted);
+    let answer = rig.get("all-on-empty", "/token/wx-empty").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    rig.issue("second");
+    rig
+}
+
+#[actix_web::test]
+async fn a_call_whose_token_died_is_made_again_with_the_next() {
+    let rig = with_first_token().await;
+    rig.upstream.will_say(Checked::Refused(UpstreamError {
+        code: 40001,
+        message: String::from("invalid credential"),
+        rid: None,
+        ip: None,
+    }));
+    let answer = rig.get("all-on-empty", "/user/wx-empty/o").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.json()["openid"], "o");
+}
+
+#[actix_web::test]
+async fn a_refusal_that_a_check_does_not_confirm_is_passed_on() {
+    let rig = with_first_token().await;
+    let answer = rig.get("all-on-empty", "/user/wx-empty/o").await;
+    assert_eq!(answer.problem(), "upstream_error");
+    assert_eq!(answer.status, 502);
+    assert_eq!(answer.json()["errcode"], 40001);
+}
+
+#[actix_web::test]
+async fn without_the_verb_nothing_is_asked() {
+    let rig = Rig::new();
+    for path in ["/user/wx-served/o", "/oauth/wx-served/authorize"] {
+        let answer = rig.serve().get("reader", path).await;
+        assert_eq!(answer.problem(), "forbidden");
+        assert_eq!(answer.json()["verb"], "call");
+    }
+}
