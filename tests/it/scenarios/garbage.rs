@@ -18,14 +18,14 @@ const BACKOFF_MIN: Duration = Duration::from_millis(500);
 /// Patient enough that nothing but garbage is taken for a lost reply.
 fn slow_backoff(settings: Settings) -> Settings {
     let settings = Settings {
-        timeout: Duration::from_secs(1),
-        store_timeout: Duration::from_millis(800),
+        timeout: Duration::from_secs(2),
+        store_timeout: Duration::from_secs(2),
         ..settings
     };
     settings
-        .refresh("lease", "3s")
-        .refresh("overlap", "10s")
-        .refresh("min_spacing", "11s")
+        .refresh("lease", "7s")
+        .refresh("overlap", "20s")
+        .refresh("min_spacing", "21s")
         .refresh("backoff_min", "500ms")
         .refresh("backoff_max", "3s")
         .refresh("close_watch", "2s")

@@ -9,6 +9,10 @@ use crate::support::broker::{Caller, Reply};
 use crate::support::fleet::{APP, Fleet, apps, eventually};
 use crate::support::settings::LIFE;
 
+/// A token is handed out until a second before its end, counted from before it was asked for: the rest is
+/// what the request may take to WeChat on a busy machine.
+const LAST_SECOND: Duration = Duration::from_millis(1700);
+
 async fn set(caller: &Caller, verb: &str) -> Reply {
     caller.post(&format!("/apps/{APP}/{verb}"), json!({})).await
 }
@@ -56,7 +60,7 @@ async fn a_pause_is_obeyed_by_all_until_somebody_resumes() {
     let last = collected.all().filter(|reply| reply.status == 200);
     let last = last.map(|reply| reply.answered_at).max().expect("served") - issued;
     println!("served for {last:?}");
-    assert!(last > LIFE - Duration::from_millis(1200), "{last:?}");
+    assert!(last > LIFE - LAST_SECOND, "{last:?}");
     assert_eq!(collected.longest_dead(&fleet.wechat), Duration::ZERO);
     for reply in collected.since(end) {
         assert_eq!(reply.code(), "paused");

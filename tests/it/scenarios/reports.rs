@@ -10,6 +10,7 @@ use wechat_simulator::{Endpoint, Fault, FaultKind, Settings as WeChatSettings};
 
 use crate::support::broker::{Reply, TestBroker};
 use crate::support::fleet::{APP, Fleet, Kept, apps, eventually, wechat_with};
+use crate::support::settings::Settings;
 
 const REPORTERS: usize = 1000;
 
@@ -22,7 +23,15 @@ async fn three_quiet_replicas(close_watch: &str) -> Fleet {
         ..wechat_with(&apps)
     };
     let mut fleet = Fleet::without_replicas(Kept::InRedis, wechat, |settings| {
+        // A store that is slow under a thousand reports is not away.
+        let settings = Settings {
+            store_timeout: Duration::from_millis(800),
+            ..settings
+        };
         settings
+            .refresh("lease", "2200ms")
+            .refresh("overlap", "5500ms")
+            .refresh("min_spacing", "5600ms")
             .refresh("watch", "0s")
             .refresh("close_watch", close_watch)
     })
@@ -136,7 +145,7 @@ async fn a_thousand_reports_of_a_token_that_a_stranger_killed_cost_one_fetch() {
 /// of a moment ago would answer the reports.
 async fn close_watch_is_over(fleet: &Fleet) {
     let fetched = fleet.wechat.fetches(APP).last().expect("a fetch").at;
-    let over = fetched + Duration::from_millis(3000 + 1000 + 4 * 100 + 300);
+    let over = fetched + Duration::from_millis(5500 + 2200 + 4 * 100 + 300);
     tokio::time::sleep_until(over.into()).await;
 }
 
@@ -168,7 +177,7 @@ async fn a_foreign_fetch_that_nobody_reports_is_found_by_the_watch() {
         token_life: Duration::from_secs(120),
         ..wechat_with(&apps)
     };
-    let tune = |settings: crate::support::settings::Settings| {
+    let tune = |settings: Settings| {
         settings
             .refresh("watch", "600ms")
             .refresh("close_watch", "600ms")

@@ -9,6 +9,10 @@ use crate::support::broker::{Reply, TestBroker};
 use crate::support::fleet::{APP, Fleet, Kept, apps, eventually, wechat_with};
 use crate::support::settings::{LIFE, OVERLAP, Settings};
 
+/// A token is handed out until a second before its end, counted from before it was asked for: the rest is
+/// what the request may take to WeChat on a busy machine.
+const LAST_SECOND: Duration = Duration::from_millis(1700);
+
 const LONG_LIFE: Duration = LIFE.saturating_mul(2);
 
 /// A way of being away.
@@ -172,7 +176,7 @@ async fn a_long_outage(outage: Outage) {
     let last = served.iter().map(|reply| reply.answered_at).max();
     let last = last.expect("some were served") - issued;
     println!("{outage:?}: served for {last:?}, {spent} fetches seen, back after {took:?}");
-    assert!(last > LIFE - Duration::from_millis(1200), "{last:?}");
+    assert!(last > LIFE - LAST_SECOND, "{last:?}");
     assert_eq!(collected.longest_dead(&fleet.wechat), Duration::ZERO);
     collected.assert_never_backwards();
 
@@ -189,10 +193,7 @@ async fn a_long_outage(outage: Outage) {
         );
         let wait = reply.headers["retry-after"].to_str().expect("a number");
         assert_eq!(wait, "1", "{reply:?}");
-        assert!(
-            reply.asked_at > issued + LIFE - Duration::from_millis(1200),
-            "{reply:?}"
-        );
+        assert!(reply.asked_at > issued + LIFE - LAST_SECOND, "{reply:?}");
     }
     // With no token there is nothing to check, and an attempt is a fetch: 50 to 400 ms apart, 3 to 4 s.
     assert!(spent < 40, "{outage:?}: {spent}");
