@@ -60,8 +60,8 @@ pub struct Certificate(Arc<Shared>);
 struct Shared {
     files: TlsFiles,
     current: ArcSwap<CertifiedKey>,
-    /// Of both files as last looked at, whether they could be used or not: each is judged once.
-    seen: Mutex<[u8; 32]>,
+    /// Of both files as they were then.
+    in_use: Mutex<[u8; 32]>,
 }
 
 impl Certificate {
@@ -73,7 +73,7 @@ impl Certificate {
         let contents = Contents::read(&files)?;
         Ok(Self(Arc::new(Shared {
             current: ArcSwap::from_pointee(contents.certified(&files)?),
-            seen: Mutex::new(contents.digest()),
+            in_use: Mutex::new(contents.digest()),
             files,
         })))
     }
@@ -82,25 +82,24 @@ impl Certificate {
     /// one in place.
     ///
     /// # Errors
-    /// The files have changed, and cannot be used.
+    /// The files cannot be used as they are now.
     pub fn reload(&self) -> Result<bool, TlsError> {
         let contents = Contents::read(&self.0.files)?;
         let digest = contents.digest();
-        {
-            let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            if std::mem::replace(&mut *seen, digest) == digest {
-                return Ok(false);
-            }
+        let mut in_use = self.0.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        if *in_use == digest {
+            return Ok(false);
         }
         let certified = contents.certified(&self.0.files)?;
         self.0.current.store(Arc::new(certified));
+        *in_use = digest;
         Ok(true)
     }
 
-    /// Looks at the files every few seconds until told to stop. Files that come one after the other do
-    /// not fit together for a moment: the next look finds the second one changed.
+    /// Looks at the files every few seconds until told to stop. Two files that are replaced one after the
+    /// other do not fit together for a moment: what is wrong is said only once another look finds the same.
     pub async fn watch(self, stop: CancellationToken) {
-        let mut unreadable = false;
+        let (mut wrong, mut said) = (None, false);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -108,20 +107,26 @@ impl Certificate {
             }
             let certificate = self.clone();
             let look = tokio::task::spawn_blocking(move || certificate.reload()).await;
-            match look {
-                Ok(Ok(true)) => info!("a new certificate is served from now on"),
-                Ok(Err(error @ TlsError::Unreadable { .. })) if !unreadable => {
-                    unreadable = true;
-                    warn!(%error, "the certificate in use is kept");
+            let error = match look {
+                Ok(Ok(renewed)) => {
+                    if renewed {
+                        info!("a new certificate is served from now on");
+                    }
+                    (wrong, said) = (None, false);
                     continue;
                 }
-                Ok(Err(TlsError::Unreadable { .. })) => continue,
-                Ok(Err(error)) => {
-                    warn!(%error, "the new certificate is refused; the one in use is kept")
-                }
-                Ok(Ok(false)) | Err(_) => {}
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) => continue,
+            };
+            if wrong != error {
+                (wrong, said) = (error, false);
+            } else if !said {
+                warn!(
+                    error,
+                    "the certificate's files cannot be used; the one in use is kept"
+                );
+                said = true;
             }
-            unreadable = false;
         }
     }
 

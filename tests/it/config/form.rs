@@ -135,6 +135,23 @@ fn a_caller_has_the_rate_that_is_written_or_none() {
 }
 
 #[test]
+fn tls_takes_a_certificate_and_its_key_together() {
+    let with = |keys: &str| format!("[server]\n{keys}{SMALL}");
+    let both = load(&with("tls_cert_file = 'c.pem'\ntls_key_file = 'k.pem'"));
+    let tls = both.server.tls.expect("both files");
+    assert_eq!((tls.cert, tls.key), ("c.pem".into(), "k.pem".into()));
+    assert_eq!(load(&with("tls_cert_file = ''")).server.tls, None);
+    assert_eq!(
+        errors(&with("tls_cert_file = 'c.pem'")),
+        ["1: server.tls_key_file: is missing while tls_cert_file is there"]
+    );
+    assert_eq!(
+        errors(&with("tls_key_file = 'k.pem'")),
+        ["1: server.tls_cert_file: is missing while tls_key_file is there"]
+    );
+}
+
+#[test]
 fn a_file_with_ten_mistakes_is_told_ten() {
     let text = r#"[server]
 lisen = "127.0.0.1:1"

@@ -86,7 +86,7 @@ async fn a_renewed_certificate_is_served_and_open_connections_go_on() {
 }
 
 #[actix_web::test]
-async fn a_bad_renewal_is_refused_once_and_the_old_certificate_stays() {
+async fn a_bad_renewal_is_refused_and_the_old_certificate_stays_until_a_good_one_comes() {
     let rig = Rig::new();
     let directory = tempfile::tempdir().expect("a directory");
     let files = files(directory.path());
@@ -101,8 +101,11 @@ async fn a_bad_renewal_is_refused_once_and_the_old_certificate_stays() {
         refused.ends_with("holds no certificate in PEM form"),
         "{refused}"
     );
-    assert!(!certificate.reload().expect("judged before"));
     assert_eq!(ask(&client(address, &first), address).await, Some(200));
+
+    let second = issue(&files);
+    assert!(certificate.reload().expect("a new one"));
+    assert_eq!(ask(&client(address, &second), address).await, Some(200));
 }
 
 #[test]
