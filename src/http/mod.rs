@@ -12,6 +12,7 @@ mod call;
 mod callers;
 mod conditional;
 mod layer;
+mod native;
 mod negotiation;
 mod oauth;
 mod ops;

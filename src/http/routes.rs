@@ -17,7 +17,7 @@ use super::problem::Problem;
 use super::route::Route;
 use super::server::Limits;
 use super::throttle::Throttle;
-use super::{apps, oauth, ops as operations, refresh, report, token, users};
+use super::{apps, native, oauth, ops as operations, refresh, report, token, users};
 use crate::calls::Calls;
 use crate::metrics::HttpMetrics;
 
@@ -78,6 +78,18 @@ pub fn api(state: Arc<ApiState>) -> impl FnOnce(&mut ServiceConfig) {
             .service(table.post("/oauth/{appid}/userinfo", Route::WebUser, oauth::userinfo))
             .service(table.post("/oauth/{appid}/check", Route::CheckWeb, oauth::check))
             .service(table.post("/session/{appid}", Route::Session, oauth::session))
+            .service(table.get("/cgi-bin/token", Route::NativeToken, native::token))
+            .service(table.post(
+                "/cgi-bin/stable_token",
+                Route::NativeStableToken,
+                native::stable_token,
+            ))
+            .service(table.get(
+                "/sns/oauth2/access_token",
+                Route::NativeExchange,
+                native::exchange,
+            ))
+            .service(table.get("/sns/jscode2session", Route::NativeSession, native::session))
             .service(table.get("/apps", Route::Apps, apps::all))
             .service(table.get("/apps/{appid}", Route::App, apps::one))
             .service(table.post("/apps/{appid}/pause", Route::Pause, apps::pause))
