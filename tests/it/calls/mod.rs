@@ -7,5 +7,6 @@
 
 mod native;
 mod rig;
+mod secrecy;
 mod users;
 mod web;
