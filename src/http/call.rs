@@ -1,7 +1,7 @@
 //! A request on its way through: who asks, for which app, with which right. Handlers ask it; it answers
 //! with what they need, or with the problem to refuse with.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -28,6 +28,8 @@ pub(super) struct Call {
     payload: Cell<Option<Payload>>,
     worker: Rc<Worker>,
     callers: Guard<Arc<Callers>>,
+    /// Who asked, where the key did not stand in a header: for the access line.
+    named: OnceCell<CallerId>,
     /// Which app it turned out to be about: for the access line.
     app: Cell<Option<SlotId>>,
 }
@@ -39,6 +41,7 @@ impl Call {
             request,
             payload: Cell::new(Some(payload)),
             worker,
+            named: OnceCell::new(),
             app: Cell::new(None),
         }
     }
@@ -78,6 +81,20 @@ impl Call {
         self.app_of(&caller, self.path("appid"), verb)
     }
 
+    /// An app, for the caller whose key stands where an unmodified client puts the AppSecret.
+    pub(super) fn app_by_secret(
+        &self,
+        secret: &str,
+        appid: &str,
+        verb: Verb,
+    ) -> Result<SlotId, Problem> {
+        let caller = self.callers.authenticate_secret(secret)?;
+        if let Some(id) = caller.id {
+            self.named.get_or_init(|| id.clone());
+        }
+        self.app_of(&caller, appid, verb)
+    }
+
     fn app_of(&self, caller: &Identity<'_>, asked: &str, verb: Verb) -> Result<SlotId, Problem> {
         let hidden = || Problem::unknown_app(AppId::parse(asked).ok());
         let id = self.broker().find(asked).ok_or_else(hidden)?;
@@ -100,6 +117,17 @@ impl Call {
     /// The query, with no other parameters than these.
     pub(super) fn query(&self, known: &[&str]) -> Result<Parameters, Problem> {
         Parameters::of_query(self.request.uri().query(), known)
+    }
+
+    /// The query, with whatever parameters: unmodified clients add some of their own.
+    pub(super) fn any_query(&self) -> Result<Parameters, Problem> {
+        Parameters::of_any_query(self.request.uri().query())
+    }
+
+    /// The body's members, whatever they are.
+    pub(super) async fn any_parameters(&self, form: &str) -> Result<Parameters, Problem> {
+        let members: Parameters = self.object(form).await?;
+        members.each_once()
     }
 
     /// The body's members, of at most `most` bytes where that is more than bodies usually may have, with no
@@ -148,7 +176,8 @@ impl Call {
 
     /// Who asked, found out anew: for the few requests that leave a line in the log.
     pub(super) fn known_caller(&self) -> Option<&CallerId> {
-        self.callers.authenticate(self.headers()).ok()?.id
+        let named = self.named.get();
+        named.or_else(|| self.callers.authenticate(self.headers()).ok()?.id)
     }
 
     /// Which app of ours it was about, whether the caller may know of it or not.

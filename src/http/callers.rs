@@ -106,6 +106,19 @@ impl Callers {
             .ok()
             .and_then(CallerKey::from_authorization)
             .ok_or_else(Problem::key_malformed)?;
+        self.identify(&key)
+    }
+
+    /// Whose key stands where an unmodified client puts the AppSecret.
+    pub(super) fn authenticate_secret(&self, secret: &str) -> Result<Identity<'_>, Problem> {
+        if let Some(rights) = &self.anybody {
+            return Ok(Identity { id: None, rights });
+        }
+        let key = CallerKey::parse(secret).ok_or_else(Problem::key_malformed)?;
+        self.identify(&key)
+    }
+
+    fn identify(&self, key: &CallerKey<'_>) -> Result<Identity<'_>, Problem> {
         let caller = self.by_id.get(key.id());
         let keys = caller.map_or(NOBODYS_KEYS.as_slice(), |caller| &caller.config.keys);
         let matches = key.is_one_of(keys);

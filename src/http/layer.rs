@@ -43,6 +43,7 @@ impl Worker {
     ) -> HttpResponse {
         let (mut response, problem) = match outcome {
             Ok(response) => (response, None),
+            Err(problem) if route.speaks_wechat() => (problem.render_as_wechat(), Some(problem)),
             Err(problem) => (problem.render(), Some(problem)),
         };
         let id = self.ids.of(call.headers());

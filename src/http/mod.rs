@@ -13,6 +13,7 @@ mod callers;
 mod conditional;
 mod events;
 mod layer;
+mod native;
 mod negotiation;
 mod oauth;
 mod ops;

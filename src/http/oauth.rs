@@ -19,7 +19,7 @@ use crate::snapshot::SlotId;
 const STATE_MOST: usize = 128;
 
 /// The most that a code may have; WeChat's have 32 to some 60.
-const CODE_MOST: usize = 512;
+pub(super) const CODE_MOST: usize = 512;
 
 /// WeChat's consent page: a redirection for browsers, its address for programs.
 pub(super) async fn authorize(call: &Call) -> Result<HttpResponse, Problem> {

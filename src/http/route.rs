@@ -28,6 +28,14 @@ pub enum Route {
     CheckWeb,
     /// `/session/{appid}`
     Session,
+    /// `/cgi-bin/token`
+    NativeToken,
+    /// `/cgi-bin/stable_token`
+    NativeStableToken,
+    /// `/sns/oauth2/access_token`
+    NativeExchange,
+    /// `/sns/jscode2session`
+    NativeSession,
     /// `/apps`
     Apps,
     /// `/apps/{appid}`
@@ -42,7 +50,7 @@ pub enum Route {
 
 impl Route {
     /// Every route, in the order of their declaration.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 21] = [
         Self::Token,
         Self::Events,
         Self::Report,
@@ -55,12 +63,27 @@ impl Route {
         Self::WebUser,
         Self::CheckWeb,
         Self::Session,
+        Self::NativeToken,
+        Self::NativeStableToken,
+        Self::NativeExchange,
+        Self::NativeSession,
         Self::Apps,
         Self::App,
         Self::Pause,
         Self::Resume,
         Self::None,
     ];
+
+    /// Whether it is one of WeChat's own, whose refusals have WeChat's shape.
+    pub(super) const fn speaks_wechat(self) -> bool {
+        matches!(
+            self,
+            Self::NativeToken
+                | Self::NativeStableToken
+                | Self::NativeExchange
+                | Self::NativeSession
+        )
+    }
 
     /// The word for it in metrics and logs.
     #[must_use]
@@ -78,6 +101,10 @@ impl Route {
             Self::WebUser => "oauth_userinfo",
             Self::CheckWeb => "oauth_check",
             Self::Session => "session",
+            Self::NativeToken => "cgi_bin_token",
+            Self::NativeStableToken => "cgi_bin_stable_token",
+            Self::NativeExchange => "sns_access_token",
+            Self::NativeSession => "sns_jscode2session",
             Self::Apps => "apps",
             Self::App => "app",
             Self::Pause => "pause",

@@ -19,7 +19,7 @@ use super::route::Route;
 use super::server::Limits;
 use super::streams::Streams;
 use super::throttle::Throttle;
-use super::{apps, events, oauth, ops as operations, refresh, report, token, users};
+use super::{apps, events, native, oauth, ops as operations, refresh, report, token, users};
 use crate::calls::Calls;
 use crate::metrics::HttpMetrics;
 
@@ -87,6 +87,18 @@ pub fn api(state: Arc<ApiState>) -> impl FnOnce(&mut ServiceConfig) {
             .service(table.post("/oauth/{appid}/userinfo", Route::WebUser, oauth::userinfo))
             .service(table.post("/oauth/{appid}/check", Route::CheckWeb, oauth::check))
             .service(table.post("/session/{appid}", Route::Session, oauth::session))
+            .service(table.get("/cgi-bin/token", Route::NativeToken, native::token))
+            .service(table.post(
+                "/cgi-bin/stable_token",
+                Route::NativeStableToken,
+                native::stable_token,
+            ))
+            .service(table.get(
+                "/sns/oauth2/access_token",
+                Route::NativeExchange,
+                native::exchange,
+            ))
+            .service(table.get("/sns/jscode2session", Route::NativeSession, native::session))
             .service(table.get("/apps", Route::Apps, apps::all))
             .service(table.get("/apps/{appid}", Route::App, apps::one))
             .service(table.post("/apps/{appid}/pause", Route::Pause, apps::pause))

@@ -1,6 +1,7 @@
 //! A refusal as it is answered: `application/problem+json` (RFC 9457), with a stable `code`, and where
 //! waiting helps, how long.
 
+mod as_wechat;
 mod code;
 mod from_call;
 mod from_core;

@@ -5,6 +5,8 @@
     reason = "a test stops where something is missing"
 )]
 
+mod native;
 mod rig;
+mod secrecy;
 mod users;
 mod web;

@@ -20,38 +20,48 @@ pub(super) struct Rig {
     _directory: TempDir,
 }
 
+/// A WeChat that knows a follower, somebody who is none, and more followers.
+pub(super) async fn wechat(openids: Vec<String>) -> Simulator {
+    let stranger = User {
+        unionid: Some("union".to_owned()),
+        follows: false,
+        virtual_user: true,
+        ..User::new(APP, STRANGER)
+    };
+    let more = openids.into_iter().map(|openid| User::new(APP, openid));
+    Simulator::start(WeChatSettings {
+        apps: vec![App::new(APP, format!("secret-of-{APP}"))],
+        users: [User::new(APP, FOLLOWER), stranger]
+            .into_iter()
+            .chain(more)
+            .collect(),
+        ..WeChatSettings::default()
+    })
+    .await
+    .expect("the simulator starts")
+}
+
+/// A broker's settings. Lives are as long as WeChat's: nothing rotates by itself.
+pub(super) fn settings(wechat: &Simulator, directory: &TempDir) -> Settings {
+    let store = StoreUnderTest::Embedded {
+        path: directory.path().join("broker.redb"),
+    };
+    let mut settings = Settings::new(&wechat.base_url(), store);
+    settings.timeout = Duration::from_millis(550);
+    settings.refresh("watch", "0s")
+}
+
 impl Rig {
-    /// A broker that has its token. Lives are as long as WeChat's: nothing rotates by itself.
+    /// A broker that has its token.
     pub(super) async fn start() -> Self {
         Self::with_users(Vec::new()).await
     }
 
     /// The same with more followers.
     pub(super) async fn with_users(openids: Vec<String>) -> Self {
-        let stranger = User {
-            unionid: Some("union".to_owned()),
-            follows: false,
-            virtual_user: true,
-            ..User::new(APP, STRANGER)
-        };
-        let more = openids.into_iter().map(|openid| User::new(APP, openid));
-        let wechat = Simulator::start(WeChatSettings {
-            apps: vec![App::new(APP, format!("secret-of-{APP}"))],
-            users: [User::new(APP, FOLLOWER), stranger]
-                .into_iter()
-                .chain(more)
-                .collect(),
-            ..WeChatSettings::default()
-        })
-        .await
-        .expect("the simulator starts");
+        let wechat = wechat(openids).await;
         let directory = TempDir::new().expect("a directory");
-        let store = StoreUnderTest::Embedded {
-            path: directory.path().join("broker.redb"),
-        };
-        let mut settings = Settings::new(&wechat.base_url(), store);
-        settings.timeout = Duration::from_millis(550);
-        let broker = TestBroker::start(&settings.refresh("watch", "0s")).await;
+        let broker = TestBroker::start(&settings(&wechat, &directory)).await;
         let caller = broker.caller();
         caller.token_within(APP, Duration::from_secs(10)).await;
         Self {

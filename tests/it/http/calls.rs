@@ -1,9 +1,10 @@
 //! A call whose token is refused: made once more with another token, and only with another.
 
+use actix_web::test::TestRequest;
 use token_broker::domain::upstream_error::UpstreamError;
 use token_broker::ports::Checked;
 
-use super::rig::Rig;
+use super::rig::{Rig, with_key};
 
 /// A working broker that serves `first`, which WeChat refuses in calls.
 async fn with_first_token() -> Rig {
@@ -47,4 +48,19 @@ async fn without_the_verb_nothing_is_asked() {
         assert_eq!(answer.problem(), "forbidden");
         assert_eq!(answer.json()["verb"], "call");
     }
+}
+
+#[actix_web::test]
+async fn a_browser_is_redirected_to_the_consent_page() {
+    let rig = Rig::new();
+    let path = "/oauth/wx-served/authorize?redirect_uri=https%3A%2F%2Fx.example&scope=snsapi_base";
+    let request = with_key("caller", TestRequest::get().uri(path));
+    let browser = request.insert_header(("accept", "text/html,application/xhtml+xml,*/*;q=0.8"));
+    let answer = rig.send(browser).await;
+    assert_eq!(answer.status, 302);
+    assert_eq!(answer.header("cache-control"), "no-store");
+    assert_eq!(
+        answer.header("location"),
+        "https://open.weixin.qq.com/connect/oauth2/authorize?appid=wx-served&redirect_uri=https%3A%2F%2Fx.example&response_type=code&scope=snsapi_base#wechat_redirect"
+    );
 }
