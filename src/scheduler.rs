@@ -23,6 +23,10 @@ use crate::snapshot::{Changes, SlotId};
 /// How many steps may talk to store and upstream at the same time.
 const SIDE_BY_SIDE: usize = 64;
 
+/// How many waiting requests may have the store read at the same time: many apps that are asked for at once
+/// must not use up the connections that leases need.
+const ATTENDED: usize = 4;
+
 /// A step is not planned again sooner than this after the one before: no state may spin.
 const REST: Duration = Duration::from_millis(10);
 
@@ -106,6 +110,7 @@ pub struct Scheduler {
     /// What a task was for, for when it panics.
     purposes: HashMap<Id, (SlotId, Task)>,
     places: Arc<Semaphore>,
+    attending: Arc<Semaphore>,
 }
 
 impl Scheduler {
@@ -127,6 +132,7 @@ impl Scheduler {
             tasks: JoinSet::new(),
             purposes: HashMap::new(),
             places: Arc::new(Semaphore::new(SIDE_BY_SIDE)),
+            attending: Arc::new(Semaphore::new(ATTENDED)),
         };
         (scheduler, Desk(sender))
     }
@@ -285,8 +291,9 @@ impl Scheduler {
             return;
         };
         entry.attending = true;
-        let refresher = Arc::clone(&self.refresher);
+        let (refresher, places) = (Arc::clone(&self.refresher), Arc::clone(&self.attending));
         self.spawn(id, Task::Attend, async move {
+            let _place = places.acquire().await;
             refresher.attend(id).await;
             Finished::Attended(id)
         });

@@ -89,6 +89,7 @@ impl Call {
         verb: Verb,
     ) -> Result<SlotId, Problem> {
         let caller = self.callers.authenticate_secret(secret)?;
+        caller.admit()?;
         if let Some(id) = caller.id {
             self.named.get_or_init(|| id.clone());
         }

@@ -112,7 +112,11 @@ impl Callers {
     /// Whose key stands where an unmodified client puts the AppSecret.
     pub(super) fn authenticate_secret(&self, secret: &str) -> Result<Identity<'_>, Problem> {
         if let Some(rights) = &self.anybody {
-            return Ok(Identity { id: None, rights });
+            return Ok(Identity {
+                id: None,
+                rights,
+                rate: None,
+            });
         }
         let key = CallerKey::parse(secret).ok_or_else(Problem::key_malformed)?;
         self.identify(&key)

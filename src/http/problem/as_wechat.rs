@@ -43,7 +43,10 @@ impl Problem {
                 Some(40001 | 40013 | 40014 | 40125 | 42001) | None => BUSY,
                 Some(code) => code,
             },
+            // WeChat's own word for too many calls in a minute.
+            Code::RateLimited => 45011,
             Code::NoSuchRoute
+            | Code::TooManyStreams
             | Code::Starting
             | Code::Paused
             | Code::RefusedByUpstream
