@@ -4,7 +4,7 @@ use actix_web::test::TestRequest;
 use token_broker::domain::upstream_error::UpstreamError;
 use token_broker::ports::Checked;
 
-use super::rig::{Rig, with_key};
+use super::rig::{Rig, key, with_key};
 
 /// A working broker that serves `first`, which WeChat refuses in calls.
 async fn with_first_token() -> Rig {
@@ -63,4 +63,24 @@ async fn a_browser_is_redirected_to_the_consent_page() {
         answer.header("location"),
         "https://open.weixin.qq.com/connect/oauth2/authorize?appid=wx-served&redirect_uri=https%3A%2F%2Fx.example&response_type=code&scope=snsapi_base#wechat_redirect"
     );
+}
+
+#[actix_web::test]
+async fn in_wechats_shape_a_missing_right_is_40013_and_a_missing_token_is_busy() {
+    let rig = Rig::new();
+    for (caller, appid, errcode) in [
+        ("caller", "wx-served", 40013),
+        ("reader", "wx-empty", 40013),
+        ("reader", "wx-hazy1", 40013),
+        ("stranger", "wx-served", 40125),
+        ("all-on-empty", "wx-empty", -1),
+    ] {
+        let key = key(caller);
+        let query = format!("grant_type=client_credential&appid={appid}&secret={key}");
+        let request = TestRequest::get().uri(&format!("/cgi-bin/token?{query}"));
+        let answer = rig.serve().send(request).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.json()["errcode"], errcode, "{}", answer.text());
+        assert!(!answer.text().contains(&key));
+    }
 }

@@ -1,11 +1,11 @@
 //! What requests leave in the log: lines within bounds, and no secret at any level.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use actix_web::test::TestRequest;
-use tracing::Level;
 use tracing::subscriber::DefaultGuard;
+use tracing::{Dispatch, Level};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::rig::{Rig, key, with_key};
@@ -16,6 +16,10 @@ struct Lines(Arc<Mutex<Vec<u8>>>);
 impl Lines {
     /// Everything at TRACE that this thread logs, until the guard is dropped.
     fn capture() -> (Self, DefaultGuard) {
+        // With a single subscriber alive, the thread that comes by a line of code first decides for good
+        // whether it is written, and other tests' threads have none. With a second one, all are asked.
+        static SECOND: OnceLock<Dispatch> = OnceLock::new();
+        SECOND.get_or_init(|| Dispatch::new(tracing_subscriber::registry()));
         let lines = Self::default();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(Level::TRACE)
