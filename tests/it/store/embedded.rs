@@ -151,7 +151,8 @@ async fn a_flipped_bit_is_found_or_harms_nothing() {
         .step_by(8)
         .chain((4096..bytes.len()).step_by(bytes.len() / 60));
     for place in places {
-        let path = directory.path().join("flipped.redb");
+        // A file each: the one before may still be held by a task that is about to end.
+        let path = directory.path().join(format!("flipped-{place}.redb"));
         let mut flipped = bytes.clone();
         flipped[place] ^= 0x10;
         fs::write(&path, &flipped).unwrap();

@@ -35,7 +35,7 @@ impl Process {
         let stderr = child.stderr.take().expect("stderr is piped");
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = Arc::clone(&log);
-        std::thread::spawn(move || {
+        let reading = std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 lines.lock().expect("not poisoned").push(line);
             }
@@ -137,6 +137,9 @@ impl Process {
         let deadline = Instant::now() + bound;
         loop {
             if let Ok(Some(status)) = self.child.try_wait() {
+                if let Some(reading) = self.reading.take() {
+                    drop(reading.join());
+                }
                 return status.code();
             }
             assert!(
