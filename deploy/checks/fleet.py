@@ -58,6 +58,11 @@ def until(what, holds, seconds=30):
 
 
 class Fleet:
+    # What a broker has to answer before the fleet counts as started.
+    probe = "/readyz"
+    # Before the address of Redis, such as "user:password@".
+    user = ""
+
     def __init__(self, replicas=2, prometheus=False, rules=(), secrets=None):
         self.replicas, self.with_prometheus, self.rules = replicas, prometheus, rules
         self.secrets = secrets
@@ -112,7 +117,7 @@ class Fleet:
             self.ops.append(f"http://127.0.0.1:{free_port()}")
             self.start_broker(index, self.secrets)
         for ops in self.ops:
-            until("a ready broker", lambda: get(f"{ops}/readyz"))
+            until("a broker", lambda: get(f"{ops}{self.probe}"))
         if self.with_prometheus:
             self.start_prometheus()
 
@@ -147,7 +152,7 @@ listen = "{self.api[index].removeprefix("http://")}"
 ops_listen = "{self.ops[index].removeprefix("http://")}"
 [store]
 kind = "redis"
-url = "redis://127.0.0.1:{self.redis_port}/0"
+url = "redis://{self.user}127.0.0.1:{self.redis_port}/0"
 connect_timeout = "200ms"
 reply_timeout = "200ms"
 [upstream]

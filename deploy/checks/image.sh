@@ -4,6 +4,7 @@
 set -eu
 
 cd "$(dirname "$0")/../.."
+export PYTHONPATH=deploy/checks
 hadolint deploy/Dockerfile
 echo "hadolint: clean"
 
@@ -49,13 +50,20 @@ test ! -e "$root/bin/sh" && test ! -e "$root/usr/bin/sh"
 files=$(find "$root" -type f | wc -l)
 
 # Runs on that root alone, as the image's user; names resolve, and WeChat's certificate authorities are found.
-printf '[store]\npath = "/var/lib/token-broker/token-broker.redb"\n' >"$root/etc/token-broker/token-broker.toml"
+ports=$(python3 -c 'from fleet import free_port; print(free_port(), free_port())')
+cat >"$root/etc/token-broker/token-broker.toml" <<TOML
+[server]
+listen = "127.0.0.1:${ports% *}"
+ops_listen = "127.0.0.1:${ports#* }"
+[store]
+path = "/var/lib/token-broker/token-broker.redb"
+TOML
 in_image() {
     chroot --userspec=65532:65532 "$root" /usr/local/bin/token-broker "$@"
 }
 in_image --version
 in_image check-config --config /etc/token-broker/token-broker.toml
-in_image serve --config /etc/token-broker/token-broker.toml 2>"$work/log" &
+chroot --userspec=65532:65532 "$root" /usr/local/bin/token-broker serve --config /etc/token-broker/token-broker.toml 2>"$work/log" &
 broker=$!
 tries=0
 until in_image healthcheck --ready --config /etc/token-broker/token-broker.toml 2>/dev/null; do
@@ -64,5 +72,5 @@ until in_image healthcheck --ready --config /etc/token-broker/token-broker.toml 
     sleep 0.1
 done
 kill -TERM "$broker"
-wait "$broker"
+wait "$broker" || { cat "$work/log"; exit 1; }
 echo "image: $files files, no shell; serves and stops as user 65532"

@@ -28,6 +28,7 @@ check compose python3 compose.py
 check chart python3 chart.py
 check dashboards python3 dashboards.py
 check runbooks python3 runbooks.py
+check operations python3 operations.py
 
 if [ -n "$failed" ]; then
     echo "failed:$failed" >&2

@@ -293,7 +293,7 @@ replicas = dashboard(
     "replicas", "Replicas and store", "The processes, and what they hear from the store and from WeChat.",
     [
         table("Replicas", "Each process.", [
-            (f"time() - process_start_time_seconds{{{FLEET}}} and on (namespace, job, instance) {q('build_info')}", "Up for", "s", [(None, "orange"), (600, "text")]),
+            (f"max by (namespace, job, instance) (time() - process_start_time_seconds{{{FLEET}}} and on (namespace, job, instance) {q('build_info')})", "Up for", "s", [(None, "orange"), (600, "text")]),
             (f"max by (namespace, job, instance, version) ({q('build_info')})", "Seen", "short", None),
             (f"max by (namespace, job, instance) ({q('store_up')})", "Store", "short", RED_BELOW_1),
             (f"max by (namespace, job, instance) ({q('upstream_up')})", "WeChat", "short", RED_BELOW_1),
