@@ -55,3 +55,45 @@ async fn a_second_process_on_the_same_file_is_refused_and_told_why() {
         200
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_file_is_refused_by_name_and_left_as_it_is() {
+    let wechat = Simulator::start(wechat_with(&[AppUnderTest::new(APP)]))
+        .await
+        .expect("the simulator starts");
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("broker.redb");
+    let store = StoreUnderTest::Embedded { path: path.clone() };
+    let settings = Settings::new(&wechat.base_url(), store);
+    let mut process = Process::listening(&settings).await;
+    process.caller().await.token_within(APP, SOON).await;
+    process.kill();
+    let sound = std::fs::read(&path).expect("the file is read");
+    let overwritten = |from: usize, to: usize| {
+        let mut bytes = sound.clone();
+        bytes[from..to].fill(0xa5);
+        bytes
+    };
+    let damages = [
+        Vec::new(),
+        b"not a database".to_vec(),
+        sound[..sound.len() / 2].to_vec(),
+        overwritten(0, 64),
+        overwritten(64, 320),
+        overwritten(320, sound.len()),
+    ];
+    for damaged in damages {
+        std::fs::write(&path, &damaged).expect("the file is written");
+        let mut refused = Process::start(&settings);
+        assert_eq!(refused.ended(SOON).await, Some(1), "{}", refused.log());
+        let log = refused.log();
+        assert!(log.contains(&path.display().to_string()), "{log}");
+        assert!(log.contains("damaged"), "{log}");
+        assert_eq!(std::fs::read(&path).expect("it is read"), damaged);
+    }
+    std::fs::write(&path, &sound).expect("the file is written");
+    let fetched = wechat.fetches(APP).len();
+    let restored = Process::listening(&settings).await;
+    restored.caller().await.token_within(APP, SOON).await;
+    assert!(wechat.fetches(APP).len() <= fetched + 1);
+}

@@ -77,12 +77,21 @@ async fn a_lost_answer_to_begin_is_asked_for_again_and_charged_once() {
     let before = rig.versions(&holder).await;
     rig.spaced().await;
     let fetched = rig.fetches()[0];
+    let charged = async || {
+        let metrics = rig.witness.metrics().await;
+        sample(&metrics, "token_broker_budget_used", &[])
+    };
+    let used = charged().await;
     rig.proxy.hold("begin", Hold::Reply);
     rig.make_holder_fetch().await;
-    rig.proxy.held(1, SOON).await;
+    // The second is the question asked again: the first answer never came.
+    rig.proxy.held(2, SOON).await;
     rig.proxy.let_go();
     rig.newer(&holder, &before).await;
+    let witness = rig.witness.caller().await;
+    rig.newer(&witness, &before).await;
     assert_eq!(rig.fetches()[0] - fetched, 1);
+    assert_eq!(charged().await - used, 1.0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,10 +5,16 @@
     clippy::expect_used,
     reason = "a test stops where something is missing"
 )]
+#![expect(
+    clippy::print_stdout,
+    reason = "the figures measured are for whoever runs a scenario by hand"
+)]
 
+mod bad_input;
 mod embedded;
 mod holder_dies;
 mod holder_stalls;
+mod late_words;
 mod restarts;
 mod rig;
 mod secrets;

@@ -12,6 +12,7 @@ use super::rig::{Rig, SOON};
 use crate::support::broker::Caller;
 use crate::support::fleet::{eventually, wechat_with};
 use crate::support::process::Process;
+use crate::support::proxy::Hold;
 use crate::support::redis::RedisServer;
 use crate::support::settings::{AppUnderTest, Settings, StoreUnderTest};
 
@@ -137,6 +138,29 @@ async fn a_refresh_under_way_is_finished_before_the_process_ends() {
     assert_eq!(rig.holder.ended(SOON).await, Some(0));
     rig.newer(&witness, &before).await;
     assert_eq!(rig.fetches()[0] - fetched, 1, "nothing had to be repaired");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_ends_while_it_asks_for_a_lease_leaves_none_behind() {
+    let mut rig = Rig::start(201, 1).await;
+    let witness = rig.witness.caller().await;
+    let before = rig.versions(&witness).await;
+    rig.spaced().await;
+    let fetched = rig.fetches()[0];
+    // Redis has given the lease; the process does not know it yet, and is told to stop.
+    rig.proxy.hold("begin", Hold::Reply);
+    rig.make_holder_fetch().await;
+    rig.proxy.held(1, SOON).await;
+    let key = format!("rig:{{{}}}:access_token:token:state", rig.apps[0].appid);
+    let lease = || rig.redis.command(&["HEXISTS", &key, "lease_epoch"]);
+    assert_eq!(lease(), ":1\r\n");
+    rig.holder.terminate();
+    rig.proxy.let_go();
+    assert_eq!(rig.holder.ended(SOON).await, Some(0));
+    assert_eq!(lease(), ":0\r\n", "{}", rig.holder.log());
+    // Used or given back: either way nothing is left to repair.
+    rig.newer(&witness, &before).await;
+    assert_eq!(rig.fetches()[0] - fetched, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -28,7 +28,7 @@ const SPACING: Duration = Duration::from_millis(8200);
 
 /// Time-outs that a process on a busy machine does not run into: what is counted here are fetches, and
 /// each time-out may cost one.
-fn unhurried(settings: Settings) -> Settings {
+pub(super) fn unhurried(settings: Settings) -> Settings {
     let mut settings = settings
         .refresh("overlap", "8s")
         .refresh("lease", "2500ms")
@@ -45,7 +45,7 @@ pub(super) struct Rig {
     pub(super) holder: Process,
     pub(super) witness: Process,
     pub(super) apps: Vec<AppUnderTest>,
-    _redis: RedisServer,
+    pub(super) redis: RedisServer,
 }
 
 impl Rig {
@@ -79,7 +79,7 @@ impl Rig {
             holder,
             witness,
             apps,
-            _redis: redis,
+            redis,
         }
     }
 
@@ -108,8 +108,12 @@ impl Rig {
 
     /// Callers of the witness, a task an app.
     pub(super) async fn watch_witness(&self) -> Watch {
+        self.watch(self.witness.caller().await)
+    }
+
+    /// Callers of one replica, a task an app.
+    pub(super) fn watch(&self, caller: Caller) -> Watch {
         let stop = Arc::new(AtomicBool::new(false));
-        let caller = self.witness.caller().await;
         let readers = self.apps.iter().map(|app| {
             let (stop, caller, appid) = (Arc::clone(&stop), caller.clone(), app.appid.clone());
             tokio::spawn(async move {
@@ -172,9 +176,10 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Stops them and judges every reply: nobody refused, nothing dead for longer than `dead`, no version
-    /// lower than one before.
-    pub(super) async fn judge(self, wechat: &Simulator, dead: Duration) {
+    /// lower than one before. Answers for how long the deadest had been dead.
+    pub(super) async fn judge(self, wechat: &Simulator, dead: Duration) -> Duration {
         self.stop.store(true, Ordering::Relaxed);
+        let mut longest = Duration::ZERO;
         for reader in self.readers {
             let (appid, replies) = reader.await.expect("a caller at work");
             let mut version = 0;
@@ -185,7 +190,9 @@ impl Watch {
                 assert!(was <= dead, "{appid}: dead for {was:?}: {reply:?}");
                 assert!(reply.version() >= version, "{appid}: backwards: {reply:?}");
                 version = reply.version();
+                longest = longest.max(was);
             }
         }
+        longest
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::support::broker::{Caller, TestBroker};
 use crate::support::fleet::{APP, Fleet, Kept, apps, eventually, wechat_with};
 use crate::support::proxy::Proxy;
+use crate::support::redis::{RedisOptions, RedisServer};
 use crate::support::settings::StoreUnderTest;
 
 use super::rig::SOON;
@@ -117,6 +118,42 @@ async fn a_flushed_store_gets_its_token_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_comes_back_empty_gets_its_token_back() {
     survive(Trouble::KilledAndEmpty, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_comes_back_with_its_data_is_taken_as_it_is() {
+    let none = Fleet::without_replicas(Kept::InRedis, wechat_with(&apps(1)), |settings| settings);
+    let mut fleet = none.await;
+    let mut redis = RedisServer::start_with(RedisOptions {
+        append_only: true,
+        ..RedisOptions::default()
+    });
+    fleet.settings.store = StoreUnderTest::Redis {
+        url: redis.url(),
+        namespace: "kept".to_owned(),
+    };
+    fleet.add(2).await;
+    for replica in 0..2 {
+        fleet.caller(replica).token_within(APP, SOON).await;
+    }
+    let version = fleet.caller(0).token(APP).await.version();
+    let load = fleet.load(APP, Duration::from_millis(20));
+    redis.kill();
+    tokio::time::sleep(OUTAGE / 2).await;
+    redis.restart();
+    eventually("both have read it again", SOON, async || {
+        fleet.metric("token_broker_store_up", &[]).await == 2.0
+    })
+    .await;
+    assert_eq!(fleet.wechat.fetches(APP).len(), 1);
+    eventually("it is refreshed on schedule", SOON, async || {
+        fleet.caller(1).token(APP).await.version() > version
+    })
+    .await;
+    assert_eq!(fleet.wechat.fetches(APP).len(), 2);
+    assert_eq!(fleet.metric("token_broker_put_backs_total", &[]).await, 0.0);
+    load.stop().await.assert_flawless(&fleet.wechat);
+    fleet.assert_in_order().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,9 +1,10 @@
 //! A broker in a process of its own, as it runs in production: it can be killed, stopped and read.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -15,6 +16,7 @@ use super::settings::Settings;
 pub(crate) struct Process {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
+    readers: Vec<JoinHandle<()>>,
     config: tempfile::NamedTempFile,
 }
 
@@ -28,19 +30,21 @@ impl Process {
             .arg(config.path())
             .env_clear()
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the broker starts");
-        let stderr = child.stderr.take().expect("stderr is piped");
         let log = Arc::new(Mutex::new(Vec::new()));
-        let lines = Arc::clone(&log);
-        let reading = std::thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                lines.lock().expect("not poisoned").push(line);
-            }
-        });
-        Self { child, log, config }
+        let readers = vec![
+            keep(child.stderr.take().expect("stderr is piped"), &log),
+            keep(child.stdout.take().expect("stdout is piped"), &log),
+        ];
+        Self {
+            child,
+            log,
+            readers,
+            config,
+        }
     }
 
     /// Starts it and waits until it listens.
@@ -50,7 +54,7 @@ impl Process {
         process
     }
 
-    /// What it has logged.
+    /// What it has logged, or written to stdout, which is no place for a server to write to.
     pub(crate) fn log(&self) -> String {
         self.log.lock().expect("not poisoned").join("\n")
     }
@@ -137,8 +141,8 @@ impl Process {
         let deadline = Instant::now() + bound;
         loop {
             if let Ok(Some(status)) = self.child.try_wait() {
-                if let Some(reading) = self.reading.take() {
-                    drop(reading.join());
+                for reader in self.readers.drain(..) {
+                    reader.join().expect("its last words are read");
                 }
                 return status.code();
             }
@@ -150,6 +154,16 @@ impl Process {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
+}
+
+/// Reads a stream to its end, line by line.
+fn keep(stream: impl Read + Send + 'static, log: &Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
+    let lines = Arc::clone(log);
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            lines.lock().expect("not poisoned").push(line);
+        }
+    })
 }
 
 impl Drop for Process {
