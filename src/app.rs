@@ -15,7 +15,9 @@ use url::Url;
 use crate::adapters::chance::SystemChance;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::embedded::{EmbeddedStore, OpenError};
-use crate::adapters::redis::{RedisSettings, RedisSignals, RedisStore, ServerClock, SettingsError};
+use crate::adapters::redis::{
+    RedisSettings, RedisSignals, RedisStore, ServerClock, SettingsError, TlsFiles,
+};
 use crate::adapters::wechat::{SetupError, UpstreamSettings, WeChat};
 use crate::broker::Broker;
 use crate::calls::Calls;
@@ -58,7 +60,7 @@ pub enum StartError {
     #[error(transparent)]
     Embedded(#[from] OpenError),
     /// The settings for Redis cannot be used.
-    #[error("store.url: {0}")]
+    #[error(transparent)]
     Redis(#[from] SettingsError),
     /// The settings for WeChat cannot be used.
     #[error(transparent)]
@@ -256,12 +258,20 @@ impl Core {
             }
             Backend::Redis {
                 url,
+                tls,
                 connect_timeout,
                 reply_timeout,
                 pool_size,
             } => {
                 let settings = RedisSettings {
                     url: Secret::new(url.expose()),
+                    tls: TlsFiles {
+                        ca: tls.ca_file.clone(),
+                        client: tls
+                            .client_cert_file
+                            .clone()
+                            .zip(tls.client_key_file.clone()),
+                    },
                     namespace: config.store.namespace.clone(),
                     connect_timeout: *connect_timeout,
                     reply_timeout: *reply_timeout,

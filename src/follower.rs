@@ -73,7 +73,9 @@ impl Follower {
     /// Says once that the store is away, and once that it is back.
     fn note(&mut self, there: bool) {
         if self.there && !there {
-            warn!("the store cannot be read; tokens are served from memory and checked upstream");
+            warn!(
+                "the store, or a part of it, cannot be read; tokens are served from memory and checked upstream"
+            );
         }
         if !self.there && there {
             info!("the store is back");

@@ -28,6 +28,7 @@ pub mod key;
 pub mod metrics;
 pub mod overview;
 pub mod ports;
+pub mod redis_url;
 pub mod refresher;
 pub mod reload;
 pub mod scheduler;

@@ -93,6 +93,10 @@ pub trait Store: Send + Sync {
     async fn ask(&self, of: &Subject) -> Result<(), StoreError>;
     /// Whether other replicas may share this store.
     fn is_shared(&self) -> bool;
+    /// Whether the store was seen to throw records away when its memory is full.
+    fn evicts(&self) -> bool {
+        false
+    }
 }
 
 /// Which record, and the rules it is kept by.

@@ -13,6 +13,7 @@ mod environment;
 mod inequalities;
 mod load;
 mod log;
+mod redis;
 mod refresh;
 mod report;
 mod section;
@@ -26,10 +27,11 @@ pub use apps::AppConfig;
 pub use callers::CallerConfig;
 pub use load::DEFAULT_FILE;
 pub use log::LogConfig;
+pub use redis::{RedisTls, RedisUrl};
 pub use refresh::RefreshConfig;
 pub use report::{ConfigError, ConfigErrors, Origin};
 pub use server::{ServerConfig, TlsFiles};
-pub use store::{Backend, RedisUrl, StoreConfig};
+pub use store::{Backend, StoreConfig};
 pub use upstream::UpstreamConfig;
 
 /// All of it, checked. `Debug` shows no secret.

@@ -1,13 +1,11 @@
 //! `[store]`: where the replicas keep what they share.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use config::Value;
-use redis::IntoConnectionInfo as _;
-use url::Url;
 
+use super::redis::{GivenUrl, RedisTls, RedisUrl};
 use super::section::Section;
 use super::setting::{Setting, text};
 use crate::domain::secret::Secret;
@@ -35,20 +33,18 @@ pub enum Backend {
     },
     /// A Redis that all replicas share.
     Redis {
-        /// `url`, `redis://[user:password@]host[:port][/db]`, `rediss://` for TLS. No default.
+        /// `url`, in one of the forms of [`crate::redis_url`]. No default.
         url: RedisUrl,
+        /// Whom to trust and what to show where the URL asks for TLS.
+        tls: RedisTls,
         /// `connect_timeout`, duration. Default `2s`.
         connect_timeout: Duration,
         /// `reply_timeout`, duration: how long one answer may take. Default `1s`.
         reply_timeout: Duration,
-        /// `pool_size`, connections. Default 8.
+        /// `pool_size`, connections to one server. Default 8.
         pool_size: usize,
     },
 }
-
-/// The URL of a Redis, checked. It may hold a password.
-#[derive(Clone, PartialEq)]
-pub struct RedisUrl(Secret);
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
@@ -59,7 +55,8 @@ enum Kind {
 impl StoreConfig {
     pub(super) fn read(section: &mut Section<'_>) -> Self {
         let kind = section.get("kind", Kind::Embedded);
-        let url = read_url(section);
+        let url = GivenUrl::read(section);
+        let tls = RedisTls::read(section);
         let path: PathBuf = section.get("path", DEFAULT_PATH.into());
         let namespace = read_namespace(section);
         // Judged in `unavailable`.
@@ -75,6 +72,9 @@ impl StoreConfig {
             ("connect_timeout", connect_timeout != seconds(2)),
             ("reply_timeout", reply_timeout != seconds(1)),
             ("pool_size", pool_size != 8),
+            ("ca_file", tls.ca_file.is_some()),
+            ("client_cert_file", tls.client_cert_file.is_some()),
+            ("client_key_file", tls.client_key_file.is_some()),
         ];
         let changed_embedded = [("path", path.as_os_str() != DEFAULT_PATH)];
         let backend = match kind {
@@ -87,8 +87,10 @@ impl StoreConfig {
                 if matches!(url, GivenUrl::Absent) {
                     section.refuse("url", r#"is missing; store.kind = "redis" needs it"#);
                 }
+                tls.check(section, &url);
                 Backend::Redis {
                     url: url.into_url(),
+                    tls,
                     connect_timeout,
                     reply_timeout,
                     pool_size: pool_size as usize,
@@ -110,63 +112,6 @@ impl StoreConfig {
             } => *connect_timeout + *reply_timeout,
         }
     }
-}
-
-/// What `store.url` says. An empty one is as good as none.
-enum GivenUrl {
-    Absent,
-    Refused,
-    Usable(RedisUrl),
-}
-
-impl GivenUrl {
-    fn is_given(&self) -> bool {
-        !matches!(self, Self::Absent)
-    }
-
-    fn into_url(self) -> RedisUrl {
-        match self {
-            Self::Usable(url) => url,
-            // An error is noted, and nothing that is read here will be used.
-            Self::Absent | Self::Refused => RedisUrl(Secret::new("")),
-        }
-    }
-}
-
-fn read_url(section: &mut Section<'_>) -> GivenUrl {
-    let Some(url) = section.optional::<Secret>("url") else {
-        return GivenUrl::Absent;
-    };
-    if url.expose().is_empty() {
-        return GivenUrl::Absent;
-    }
-    // One that is told as unavailable is not judged again.
-    if section.is_sound("url") {
-        if let Err(message) = check_url(url.expose()) {
-            section.refuse("url", message);
-            return GivenUrl::Refused;
-        }
-        return GivenUrl::Usable(RedisUrl(url));
-    }
-    GivenUrl::Refused
-}
-
-fn check_url(text: &str) -> Result<(), &'static str> {
-    let url = Url::parse(text).map_err(|_| "must be a URL, redis://host:port/db")?;
-    if !matches!(url.scheme(), "redis" | "rediss") {
-        return Err("must begin with redis:// or, for TLS, with rediss://");
-    }
-    if url.host_str().is_none_or(str::is_empty) {
-        return Err("must name a host");
-    }
-    // `#insecure` would turn the check of the server's certificate off.
-    if url.fragment().is_some() || url.query().is_some() {
-        return Err("must have no query and no fragment");
-    }
-    if text.into_connection_info().is_err() {
-        return Err("must have the form redis://[user:password@]host[:port][/db]");
-    }
-    Ok(())
 }
 
 fn read_namespace(section: &mut Section<'_>) -> String {
@@ -197,19 +142,5 @@ impl Setting for Kind {
             "redis" => Some(Self::Redis),
             _ => None,
         }
-    }
-}
-
-impl RedisUrl {
-    /// The URL with its password: for connecting only.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        self.0.expose()
-    }
-}
-
-impl fmt::Debug for RedisUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[censored]")
     }
 }

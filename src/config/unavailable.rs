@@ -6,12 +6,6 @@ use config::{Map, Value, ValueKind};
 use super::report::Report;
 
 const MESSAGE: &str = "is not available in this release";
-const URL_SCHEMES: [&str; 4] = [
-    "redis+sentinel://",
-    "rediss+sentinel://",
-    "redis+cluster://",
-    "rediss+cluster://",
-];
 
 /// Refuses what is configured and not available.
 pub(super) fn refuse(tree: &Map<String, Value>, report: &Report) {
@@ -27,13 +21,6 @@ pub(super) fn refuse(tree: &Map<String, Value>, report: &Report) {
         "store.encryption_keys",
     );
     refuse_if(is_filled(of("upstream", "proxy")), "upstream.proxy");
-    if let Some(ValueKind::String(url)) = of("store", "url").map(|url| &url.kind) {
-        for scheme in URL_SCHEMES {
-            if url.starts_with(scheme) {
-                report.refuse("store.url", format!("{scheme} {MESSAGE}"));
-            }
-        }
-    }
     if let Some(ValueKind::Array(apps)) = tree.get("apps").map(|apps| &apps.kind) {
         for (index, app) in apps.iter().enumerate() {
             let tickets = table(app).and_then(|app| app.get("tickets"));

@@ -83,6 +83,7 @@ pub struct StoreMetrics {
     /// In the order of [`Op::ALL`].
     ops: Vec<OpMetrics>,
     up: Gauge,
+    evicts: Gauge,
 }
 
 #[derive(Debug)]
@@ -116,6 +117,10 @@ impl StoreMetrics {
             "Whether the store answered the last question; 1 before the first.",
         );
         up.set(1.0);
+        let evicts = declare.gauge(
+            "store_evicts",
+            "Whether the store was seen to throw records away when its memory is full.",
+        );
         let of_op = |op: Op| OpMetrics {
             duration: durations.with_label_values(&[op.as_str()]),
             errors: KINDS.map(|kind| errors.with_label_values(&[op.as_str(), kind])),
@@ -123,6 +128,7 @@ impl StoreMetrics {
         Self {
             ops: Op::ALL.into_iter().map(of_op).collect(),
             up,
+            evicts,
         }
     }
 
@@ -216,6 +222,8 @@ impl<S: Store> Store for MeteredStore<S> {
     ) -> Result<Vec<Result<Stamped<Record>, StoreError>>, StoreError> {
         let asked = self.inner.read(of);
         let answer = self.metrics.measure(Op::Read, asked).await;
+        let evicts = self.inner.evicts();
+        self.metrics.evicts.set(if evicts { 1.0 } else { 0.0 });
         for error in answer.iter().flatten().filter_map(|one| one.as_ref().err()) {
             self.metrics.ops[Op::Read as usize].errors[kind_of(error)].inc();
         }
@@ -229,5 +237,9 @@ impl<S: Store> Store for MeteredStore<S> {
 
     fn is_shared(&self) -> bool {
         self.inner.is_shared()
+    }
+
+    fn evicts(&self) -> bool {
+        self.inner.evicts()
     }
 }

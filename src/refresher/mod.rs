@@ -133,12 +133,13 @@ impl Refresher {
         }
     }
 
-    /// Reads records from the store into the snapshot. Answers whether the store was there.
+    /// Reads records from the store into the snapshot. Answers whether the store was there for all of them.
     pub async fn read_many(&self, ids: &[SlotId]) -> bool {
         let subjects: Vec<_> = ids.iter().map(|id| self.publisher.subject(*id)).collect();
         let sent = self.clock.now();
         match self.store.read(&subjects).await {
             Ok(readings) => {
+                let mut there = true;
                 for (id, reading) in ids.iter().zip(readings) {
                     match reading {
                         Ok(reading) => {
@@ -154,12 +155,17 @@ impl Refresher {
                             self.publisher.update(*id, |replica| {
                                 replica.store_failed(trouble(&failure), sent)
                             });
+                            // Of a cluster, one part may be away: told once, for all its apps.
+                            if matches!(failure, StoreError::Away(_)) {
+                                there = false;
+                                continue;
+                            }
                             let app = &self.publisher.subject(*id).credential.app;
                             error!(appid = %app, error = %failure, "the record of this app cannot be used");
                         }
                     }
                 }
-                true
+                there
             }
             Err(failure) => {
                 for id in ids {

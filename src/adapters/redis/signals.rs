@@ -4,18 +4,22 @@
 //! it has connected again, and the rest of the broker reads the store at its own pace anyway.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use redis::{Client, RedisError, RedisResult, Value};
+use redis::{RedisResult, Value};
 use tokio::sync::mpsc::Sender;
 use tokio::time::{Instant, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::connection::{RedisSettings, SettingsError, client, meaning};
+use super::fault::Fault;
 use super::keys::{self, Keys};
+use super::servers::Servers;
+use super::settings::{RedisSettings, SettingsError};
 use crate::domain::backoff::backoff;
 use crate::ports::{Signal, StoreError};
+use crate::redis_url::Address;
 
 /// How often the server is asked whether it is there: a peer that died without a word is noticed after
 /// this and a reply's time-out.
@@ -24,18 +28,20 @@ const PING_EVERY: Duration = Duration::from_secs(3);
 /// The shortest and the longest wait before connecting again.
 const RECONNECT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
+/// How often it is asked whether the server listened on is still one of the store's: one that was cut off
+/// from the others answers, and hears nothing.
+const LOOK_EVERY: Duration = Duration::from_secs(9);
+
 /// The listener, not yet running.
 #[derive(Clone)]
 pub struct RedisSignals {
-    client: Client,
+    servers: Arc<Servers>,
     channel: String,
-    connect_timeout: Duration,
     reply_timeout: Duration,
 }
 
 impl fmt::Debug for RedisSignals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not the client: it knows the password.
         f.debug_struct("RedisSignals")
             .field("channel", &self.channel)
             .finish_non_exhaustive()
@@ -56,12 +62,17 @@ impl RedisSignals {
     /// # Errors
     /// Says which setting cannot be used.
     pub fn new(settings: &RedisSettings) -> Result<Self, SettingsError> {
-        Ok(Self {
-            client: client(settings)?,
-            channel: Keys::under(settings.namespace.clone()).signals(),
-            connect_timeout: settings.connect_timeout,
-            reply_timeout: settings.reply_timeout,
-        })
+        let servers = Arc::new(Servers::new(settings)?);
+        Ok(Self::of(servers, &Keys::under(settings.namespace.clone())))
+    }
+
+    /// Prepares one that shares what a store knows of its servers.
+    pub(super) fn of(servers: Arc<Servers>, keys: &Keys) -> Self {
+        Self {
+            reply_timeout: servers.reply_timeout(),
+            channel: keys.signals(),
+            servers,
+        }
     }
 
     /// Sends what it hears to `to`, until it is told to `stop` or `to` is closed. After each subscription
@@ -94,18 +105,19 @@ impl RedisSignals {
         subscribed_before: &mut bool,
         failures: &mut u32,
     ) -> Ended {
-        let connected = self
-            .within(self.connect_timeout, self.client.get_async_pubsub())
-            .await;
-        let (mut sink, mut messages) = match connected {
-            Ok(connection) => connection.split(),
+        let server = match self.servers.to_listen_on().await {
+            Ok(server) => server,
             Err(error) => return Ended::Broken(error),
         };
-        if let Err(error) = self
-            .within(self.reply_timeout, sink.subscribe(&self.channel))
-            .await
-        {
-            return Ended::Broken(error);
+        let mut failovers = self.servers.failovers();
+        let connected = self.servers.listen(&server).await;
+        let (mut sink, mut messages) = match connected {
+            Ok(connection) => connection.split(),
+            Err(error) => return self.broken(&server, Fault::from(error)),
+        };
+        let subscribed = self.within(sink.subscribe(&self.channel)).await;
+        if let Err(fault) = subscribed {
+            return self.broken(&server, fault);
         }
         *failures = 0;
         if *subscribed_before && to.send(Signal::Reconnected).await.is_err() {
@@ -118,7 +130,7 @@ impl RedisSignals {
             tokio::select! {
                 message = messages.next() => {
                     let Some(message) = message else {
-                        return Ended::Broken(StoreError::Away("the connection broke".to_owned()));
+                        return self.broken(&server, Fault::silence("the connection broke"));
                     };
                     let heard = message.get_payload::<String>().ok();
                     if let Some(signal) = heard.as_deref().and_then(keys::signal)
@@ -128,23 +140,35 @@ impl RedisSignals {
                     }
                 }
                 _ = ping.tick() => {
-                    if let Err(error) = self.within(self.reply_timeout, sink.ping::<Value>()).await {
-                        return Ended::Broken(error);
+                    if let Err(fault) = self.within(sink.ping::<Value>()).await {
+                        return self.broken(&server, fault);
+                    }
+                    if !self.servers.is_still_there(&server, LOOK_EVERY).await {
+                        return Ended::Broken(StoreError::Away("another server took over".to_owned()));
+                    }
+                }
+                Ok(()) = failovers.changed() => {
+                    if !self.servers.is_still_there(&server, LOOK_EVERY).await {
+                        return Ended::Broken(StoreError::Away("another server took over".to_owned()));
+                    }
+                    // A part of the cluster is another machine now, though this node is not.
+                    if to.send(Signal::Reconnected).await.is_err() {
+                        return Ended::Unwanted;
                     }
                 }
             }
         }
     }
 
-    async fn within<T>(
-        &self,
-        bound: Duration,
-        future: impl Future<Output = Result<T, RedisError>>,
-    ) -> Result<T, StoreError> {
-        let answer: Result<RedisResult<T>, _> = timeout(bound, future).await;
-        match answer {
-            Ok(answer) => answer.map_err(|error| meaning(&error)),
-            Err(_) => Err(StoreError::Away("no answer in time".to_owned())),
+    fn broken(&self, server: &Address, fault: Fault) -> Ended {
+        self.servers.distrust(server);
+        Ended::Broken(self.servers.complain(server, fault))
+    }
+
+    async fn within<T>(&self, answer: impl Future<Output = RedisResult<T>>) -> Result<T, Fault> {
+        match timeout(self.reply_timeout, answer).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(Fault::silence("no answer in time")),
         }
     }
 }

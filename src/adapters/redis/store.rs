@@ -1,16 +1,24 @@
 //! The `Store` port on Redis: one script a change, one pipeline a batch of looks.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::{RedisError, RedisResult, Script, Value};
+use redis::{RedisResult, Script};
 
-use super::answers::{self, Answer};
+use super::answers::Answer;
 use super::arguments::Arguments;
-use super::connection::{Connections, RedisSettings, ServerClock, SettingsError};
+use super::fault::Fault;
+use super::invocation::Invocation;
 use super::keys::{self, Keys};
+use super::pool::Connection;
+use super::route::Route;
 use super::scripts::Scripts;
+use super::servers::Servers;
+use super::settings::{RedisSettings, ServerClock, SettingsError};
 use super::signals::RedisSignals;
+use super::slots::slot_of;
 use crate::domain::protocol::{
     Attempt, Begin, Begun, Claim, Claimed, Commit, Committed, Failure, Judge, Judged, PutBack,
     PutBackAnswer, Record, SetPause, Suspect,
@@ -18,24 +26,20 @@ use crate::domain::protocol::{
 use crate::domain::secret::Fingerprint;
 use crate::ports::{BegunIn, Stamped, Store, StoreError, Subject};
 
-/// How many records are read in one pipeline: few enough to answer well within a reply's time.
-const BATCH: usize = 200;
-
 /// The store that replicas share.
 pub struct RedisStore {
-    connections: Connections,
-    keys: Keys,
-    scripts: Scripts,
-    origin: Fingerprint,
-    clock: ServerClock,
+    pub(super) servers: Arc<Servers>,
+    pub(super) keys: Keys,
+    pub(super) scripts: Scripts,
+    pub(super) origin: Fingerprint,
+    pub(super) clock: ServerClock,
     confirm_within: Duration,
-    signals: RedisSignals,
 }
 
-impl std::fmt::Debug for RedisStore {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStore")
-            .field("connections", &self.connections)
+            .field("servers", &self.servers)
             .field("keys", &self.keys)
             .finish_non_exhaustive()
     }
@@ -49,24 +53,23 @@ impl RedisStore {
     /// Says which setting cannot be used.
     pub fn new(settings: &RedisSettings) -> Result<Self, SettingsError> {
         Ok(Self {
-            connections: Connections::new(settings)?,
+            servers: Arc::new(Servers::new(settings)?),
             keys: Keys::under(settings.namespace.clone()),
             scripts: Scripts::new(),
             origin: settings.origin,
             clock: settings.clock.clone(),
             // WAIT must answer before its reply is given up.
             confirm_within: settings.reply_timeout / 2,
-            signals: RedisSignals::new(settings)?,
         })
     }
 
     /// What the store tells without being asked; to be run by a task of its own.
     #[must_use]
     pub fn signals(&self) -> RedisSignals {
-        self.signals.clone()
+        RedisSignals::of(Arc::clone(&self.servers), &self.keys)
     }
 
-    /// Makes a change, and where `then` says so stays on the same connection.
+    /// Makes a change.
     async fn change<T>(
         &self,
         script: &Script,
@@ -74,40 +77,40 @@ impl RedisStore {
         arguments: Arguments,
         read: impl FnOnce(&mut Answer) -> Result<T, StoreError>,
     ) -> Result<Stamped<T>, StoreError> {
-        let mut connection = self.connections.get().await?;
-        match self.invoke(script, of, arguments, &mut connection).await {
-            Ok(words) => Answer::of(words, self.origin)?.stamped(read),
-            Err(error) => Err(self.connections.give_up(connection, &error)),
-        }
+        let (words, _) = self.invoke(script, of, arguments).await?;
+        Answer::of(words, self.origin)?.stamped(read)
     }
 
+    /// Runs a script where the keys are; its answer, and the connection that brought it.
     async fn invoke(
         &self,
         script: &Script,
         of: &Subject,
         mut arguments: Arguments,
-        connection: &mut deadpool_redis::Connection,
-    ) -> RedisResult<Vec<String>> {
+    ) -> Result<(Vec<String>, Connection), StoreError> {
         arguments.text("clock", self.clock.argument());
         arguments.text("origin", self.origin.to_string());
         arguments.text("channel", self.keys.signals());
         arguments.text("credential", keys::words(&of.credential));
-        script
-            .key(self.keys.grant(&of.credential))
-            .key(self.keys.state(&of.credential))
-            .arg(arguments.as_list())
-            .invoke_async(connection)
-            .await
+        let invocation = Invocation {
+            script,
+            keys: [
+                self.keys.grant(&of.credential),
+                self.keys.state(&of.credential),
+            ],
+            arguments: arguments.as_list(),
+        };
+        invocation.run(&self.servers).await
     }
 
     /// Whether what this connection wrote last is on a second machine, where there is one.
     ///
     /// `INFO` counts a replica that is still catching up, `ROLE` does not: a lease handed out meanwhile
     /// would pass for one that has nobody to be lost by.
-    async fn confirmed(&self, connection: &mut deadpool_redis::Connection) -> RedisResult<bool> {
+    async fn confirmed(&self, connection: &mut Connection) -> RedisResult<bool> {
         let info: String = redis::cmd("INFO")
             .arg("replication")
-            .query_async(connection)
+            .query_async(&mut **connection)
             .await?;
         let says = |line: &str| info.lines().any(|told| told == line);
         if !says("role:master") {
@@ -121,40 +124,9 @@ impl RedisStore {
         let replicas: u64 = redis::cmd("WAIT")
             .arg(1)
             .arg(u64::try_from(within).unwrap_or(u64::MAX))
-            .query_async(connection)
+            .query_async(&mut **connection)
             .await?;
         Ok(replicas >= 1)
-    }
-
-    async fn read_batch(
-        &self,
-        of: &[&Subject],
-    ) -> Result<Vec<Result<Stamped<Record>, StoreError>>, StoreError> {
-        let mut connection = self.connections.get().await?;
-        let script = &self.scripts.read;
-        let clock = self.clock.argument();
-        let mut pipeline = redis::pipe();
-        // Loaded with each batch, which costs a few bytes: inside a pipeline there is no second try.
-        pipeline.load_script(script).ignore();
-        for subject in of {
-            pipeline.invoke_script(
-                script
-                    .key(self.keys.grant(&subject.credential))
-                    .key(self.keys.state(&subject.credential))
-                    .arg(&clock),
-            );
-        }
-        let values: Result<Vec<Value>, RedisError> = pipeline.query_async(&mut connection).await;
-        let values = values.map_err(|error| self.connections.give_up(connection, &error))?;
-        if values.len() != of.len() {
-            return Err(StoreError::Away("half an answer".to_owned()));
-        }
-        let opened = |(subject, value): (&&Subject, Value)| {
-            let mut read = answers::record(value)?;
-            read.answer.open(&subject.rules, self.origin, read.at)?;
-            Ok(read)
-        };
-        Ok(of.iter().zip(values).map(opened).collect())
     }
 }
 
@@ -162,24 +134,24 @@ impl RedisStore {
 impl Store for RedisStore {
     async fn begin(&self, of: &Subject, input: &Begin) -> Result<Stamped<BegunIn>, StoreError> {
         let arguments = Arguments::of(&of.rules).begin(input, &of.rules);
-        let mut connection = self.connections.get().await?;
-        let words = match self
-            .invoke(&self.scripts.begin, of, arguments, &mut connection)
-            .await
-        {
-            Ok(words) => words,
-            Err(error) => return Err(self.connections.give_up(connection, &error)),
-        };
+        let (words, mut connection) = self.invoke(&self.scripts.begin, of, arguments).await?;
         let Stamped { at, answer: begun } =
             Answer::of(words, self.origin)?.stamped(Answer::begun)?;
         let confirmed = if matches!(begun, Begun::Granted(_)) {
             match self.confirmed(&mut connection).await {
                 Ok(confirmed) => confirmed,
                 // The lease is held, only nobody knows how safely; a refusal is for people to mend.
-                Err(error) => match self.connections.give_up(connection, &error) {
-                    StoreError::Away(_) => false,
-                    refusal => return Err(refusal),
-                },
+                Err(error) => {
+                    let (server, fault) = (connection.address(), Fault::from(error));
+                    connection.close();
+                    match self.servers.complain(&server, fault) {
+                        StoreError::Away(_) => {
+                            self.servers.distrust(&server);
+                            false
+                        }
+                        refusal => return Err(refusal),
+                    }
+                }
             }
         } else {
             true
@@ -250,24 +222,31 @@ impl Store for RedisStore {
         &self,
         of: &[&Subject],
     ) -> Result<Vec<Result<Stamped<Record>, StoreError>>, StoreError> {
-        let mut records = Vec::with_capacity(of.len());
-        for batch in of.chunks(BATCH) {
-            records.extend(self.read_batch(batch).await?);
-        }
-        Ok(records)
+        self.read_all(of).await
     }
 
     async fn ask(&self, of: &Subject) -> Result<(), StoreError> {
-        let mut connection = self.connections.get().await?;
-        let published: RedisResult<()> = redis::cmd("PUBLISH")
-            .arg(self.keys.signals())
-            .arg(keys::asked(&of.credential))
-            .query_async(&mut connection)
-            .await;
-        published.map_err(|error| self.connections.give_up(connection, &error))
+        // Any server would do; the one that has the keys is likely to be connected.
+        let slot = slot_of(&self.keys.state(&of.credential));
+        let mut route = Route::to(&self.servers, slot);
+        loop {
+            let mut connection = route.connection().await?;
+            let message = redis::cmd("PUBLISH")
+                .arg(self.keys.signals())
+                .arg(keys::asked(&of.credential))
+                .to_owned();
+            match route.wait_for(message.exec_async(&mut *connection)).await {
+                Ok(()) => return Ok(()),
+                Err(error) => route.follow(connection, &error).await?,
+            }
+        }
     }
 
     fn is_shared(&self) -> bool {
         true
+    }
+
+    fn evicts(&self) -> bool {
+        self.servers.evicts()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use token_broker::config::{Backend, Config};
+use token_broker::config::{Backend, Config, RedisTls};
 use token_broker::domain::app_id::AppId;
 use token_broker::domain::caller::Verb;
 use token_broker::domain::credential::Mode;
@@ -68,6 +68,7 @@ fn every_value_arrives_where_it_belongs() {
     assert_eq!((config.server.workers, config.server.max_body), (3, 2048));
     let Backend::Redis {
         url,
+        tls,
         connect_timeout,
         reply_timeout,
         pool_size,
@@ -76,6 +77,7 @@ fn every_value_arrives_where_it_belongs() {
         panic!("{:?}", config.store)
     };
     assert_eq!(url.expose(), "rediss://user:pw@redis.internal:6380/2");
+    assert_eq!(*tls, RedisTls::default());
     assert_eq!((*connect_timeout, *reply_timeout), (seconds(3), seconds(2)));
     assert_eq!(
         (*pool_size, config.store.namespace.as_str()),
@@ -314,17 +316,19 @@ fn the_url_of_a_redis_is_checked() {
     ] {
         assert!(told(url).is_empty(), "{url}");
     }
+    for url in [
+        "redis+sentinel://u:pw@a:1,b/main/2?sentinel_password=p",
+        "rediss+cluster://u:pw@a:1,b",
+    ] {
+        assert!(told(url).is_empty(), "{url}");
+    }
+    let scheme = "must begin with redis://, redis+sentinel:// or redis+cluster://, or for TLS with \
+                  rediss in place of redis";
     let expected = [
         ("", "is missing; store.kind = \"redis\" needs it"),
         ("not a url", "must be a URL, redis://host:port/db"),
-        (
-            "http://h",
-            "must begin with redis:// or, for TLS, with rediss://",
-        ),
-        (
-            "unix:///run/redis",
-            "must begin with redis:// or, for TLS, with rediss://",
-        ),
+        ("http://h", scheme),
+        ("unix:///run/redis", scheme),
         ("redis:///0", "must name a host"),
         ("rediss://h/#insecure", "must have no query and no fragment"),
         (
@@ -335,10 +339,76 @@ fn the_url_of_a_redis_is_checked() {
             "redis://h/x",
             "must have the form redis://[user:password@]host[:port][/db]",
         ),
+        (
+            "redis+sentinel://h",
+            "must have the form redis+sentinel://[user:password@]host[:port],host[:port]/<master>\
+             [/db][?sentinel_user=...&sentinel_password=...]",
+        ),
+        (
+            "redis+cluster://h/1",
+            "must have the form redis+cluster://[user:password@]host[:port],host[:port]",
+        ),
     ];
     for (url, message) in expected {
         assert_eq!(told(url), [format!("3: store.url: {message}")], "{url}");
     }
+}
+
+#[test]
+fn the_files_of_tls_are_read_and_go_with_a_url_that_asks_for_it() {
+    let files = Files::new();
+    let made = rcgen::generate_simple_self_signed(["h".to_owned()]).expect("a certificate");
+    let certificate = files.write("certificate", &made.cert.pem());
+    let key = files.write("key", &made.signing_key.serialize_pem());
+    let (certificate, key) = (certificate.display(), key.display());
+    let redis = |scheme: &str, keys: &str| {
+        format!("[store]\nkind = 'redis'\nurl = '{scheme}://h'\n{keys}{SMALL}")
+    };
+    let all = format!(
+        "ca_file = '{certificate}'\nclient_cert_file = '{certificate}'\nclient_key_file = '{key}'\n"
+    );
+
+    let Backend::Redis { tls, .. } = load(&redis("rediss", &all)).store.backend else {
+        panic!("another store");
+    };
+    assert!(tls.ca_file.is_some() && tls.client_cert_file.is_some());
+    let no_effect = "has no effect unless store.url begins with rediss";
+    assert_eq!(
+        errors(&redis("redis", &all)),
+        [
+            format!("4: store.ca_file: {no_effect}"),
+            format!("5: store.client_cert_file: {no_effect}"),
+            format!("6: store.client_key_file: {no_effect}"),
+        ]
+    );
+    for (keys, expected) in [
+        (
+            "ca_file = '/nonexistent'\n".to_owned(),
+            "4: store.ca_file: cannot be read: entity not found",
+        ),
+        (
+            format!("ca_file = '{key}'\n"),
+            "4: store.ca_file: holds no certificate in PEM",
+        ),
+        (
+            format!("client_cert_file = '{certificate}'\nclient_key_file = '{certificate}'\n"),
+            "5: store.client_key_file: holds no private key in PEM",
+        ),
+        (
+            format!("client_cert_file = '{certificate}'\n"),
+            "1: store.client_key_file: is missing beside client_cert_file",
+        ),
+        (
+            format!("client_key_file = '{key}'\n"),
+            "1: store.client_cert_file: is missing beside client_key_file",
+        ),
+    ] {
+        assert_eq!(errors(&redis("rediss+cluster", &keys)), [expected]);
+    }
+    assert_eq!(
+        errors(&format!("[store]\nca_file = '{certificate}'\n{SMALL}")),
+        ["2: store.ca_file: has no effect unless store.kind = \"redis\""]
+    );
 }
 
 #[test]

@@ -4,7 +4,6 @@ use super::sample::{SMALL, errors, errors_with};
 
 #[test]
 fn each_thing_that_is_not_built_is_refused() {
-    let redis = |url: &str| format!("[store]\nkind = 'redis'\nurl = '{url}'\n");
     for (text, expected) in [
         (
             format!(
@@ -20,22 +19,6 @@ fn each_thing_that_is_not_built_is_refused() {
         (
             "[upstream]\nproxy = 'http://proxy:3128'\n".to_owned(),
             "2: upstream.proxy: is not available in this release",
-        ),
-        (
-            redis("redis+sentinel://a:1,b:2/main/0"),
-            "3: store.url: redis+sentinel:// is not available in this release",
-        ),
-        (
-            redis("rediss+sentinel://a:1,b:2/main/0"),
-            "3: store.url: rediss+sentinel:// is not available in this release",
-        ),
-        (
-            redis("redis+cluster://a:1,b:2"),
-            "3: store.url: redis+cluster:// is not available in this release",
-        ),
-        (
-            redis("rediss+cluster://u:p@a:1,b:2"),
-            "3: store.url: rediss+cluster:// is not available in this release",
         ),
     ] {
         assert_eq!(errors(&text), [expected]);

@@ -23,10 +23,10 @@ const START: u64 = 1_700_000_000_123_456;
 /// Histories in a run, unless `PROPTEST_CASES` says otherwise.
 const CASES: u32 = 200;
 
-/// The three, and the time that they share.
-struct World {
-    now: Arc<AtomicU64>,
-    stores: [(&'static str, Box<dyn Store>); 2],
+/// Stores, and the time that they share with the protocol.
+pub(super) struct World {
+    pub(super) now: Arc<AtomicU64>,
+    pub(super) stores: Vec<(&'static str, Box<dyn Store>)>,
 }
 
 /// An answer of any call, to be compared.
@@ -68,7 +68,7 @@ async fn stored(
     }
     match call {
         Call::Begin(input) => store.begin(of, input).await.map(|stamped| {
-            assert!(stamped.answer.confirmed, "there is no replica");
+            assert!(stamped.answer.confirmed, "no replica, or one that follows");
             text(Stamped {
                 at: stamped.at,
                 answer: stamped.answer.begun,
@@ -86,6 +86,30 @@ async fn stored(
 }
 
 impl World {
+    /// A time that stands where histories begin.
+    pub(super) fn beginning() -> Arc<AtomicU64> {
+        Arc::new(AtomicU64::new(START))
+    }
+
+    /// Runs so many random histories through the stores and the protocol.
+    pub(super) fn live(&self, histories: u32) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let config = Config {
+            cases: histories,
+            failure_persistence: None,
+            ..Config::default()
+        };
+        let outcome = TestRunner::new(config).run(&history(), |(rules, steps)| {
+            runtime.block_on(self.live_through(&rules, &steps))
+        });
+        if let Err(error) = outcome {
+            panic!("{error}");
+        }
+    }
+
     async fn live_through(&self, rules: &Rules, steps: &[Step]) -> Result<(), TestCaseError> {
         let begins_anew = || Subject {
             rules: rules.clone(),
@@ -172,7 +196,7 @@ fn the_scripts_and_the_embedded_store_are_the_protocol() {
     let directory = tempfile::tempdir_in("/dev/shm")
         .or_else(|_| tempfile::tempdir())
         .unwrap();
-    let now = Arc::new(AtomicU64::new(START));
+    let now = World::beginning();
     let clock = Arc::clone(&now);
     let embedded = EmbeddedStore::open_at(
         directory.path().join("store.redb"),
@@ -181,28 +205,15 @@ fn the_scripts_and_the_embedded_store_are_the_protocol() {
     )
     .unwrap();
     let world = World {
-        stores: [
-            ("Redis", Box::new(sample::fixed(&server, &now))),
+        stores: vec![
+            (
+                "Redis",
+                Box::new(sample::fixed(&sample::settings(&server.url()), &now)),
+            ),
             ("the embedded store", Box::new(embedded)),
         ],
         now,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let config = Config {
-        cases: env::var("PROPTEST_CASES")
-            .ok()
-            .and_then(|cases| cases.parse().ok())
-            .unwrap_or(CASES),
-        failure_persistence: None,
-        ..Config::default()
-    };
-    let outcome = TestRunner::new(config).run(&history(), |(rules, steps)| {
-        runtime.block_on(world.live_through(&rules, &steps))
-    });
-    if let Err(error) = outcome {
-        panic!("{error}");
-    }
+    let cases = env::var("PROPTEST_CASES");
+    world.live(cases.ok().and_then(|it| it.parse().ok()).unwrap_or(CASES));
 }

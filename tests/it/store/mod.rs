@@ -7,7 +7,10 @@
 
 mod embedded;
 mod equivalence;
+mod everywhere;
+mod failover;
 mod history;
 mod redis;
 mod sample;
+mod security;
 mod signals;

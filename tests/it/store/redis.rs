@@ -108,7 +108,7 @@ async fn settings_that_cannot_work_are_refused_without_showing_the_url() {
     let refusal = |settings: RedisSettings| RedisStore::new(&settings).unwrap_err();
     for url in ["canary", "http://u:canary@h", "redis://:canary@h:port"] {
         let error = refusal(settings(url));
-        assert_eq!(error, SettingsError::Url);
+        assert!(matches!(error, SettingsError::Url(_)), "{error:?}");
         assert!(!error.to_string().contains("canary"));
     }
     for namespace in ["", "a b", "a{b", "*"] {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use token_broker::adapters::redis::{RedisSettings, RedisStore, ServerClock};
+use token_broker::adapters::redis::{RedisSettings, RedisStore, ServerClock, TlsFiles};
 use token_broker::domain::app_id::AppId;
 use token_broker::domain::budget::Budget;
 use token_broker::domain::credential::{Credential, Mode};
@@ -67,6 +67,7 @@ pub(super) fn subject(mode: Mode) -> Subject {
 pub(super) fn settings(url: &str) -> RedisSettings {
     RedisSettings {
         url: Secret::new(url),
+        tls: TlsFiles::default(),
         namespace: "test".to_owned(),
         connect_timeout: secs(1),
         reply_timeout: Duration::from_millis(400),
@@ -81,10 +82,10 @@ pub(super) fn redis_store(server: &RedisServer) -> RedisStore {
 }
 
 /// A store whose time stands where the test puts it.
-pub(super) fn fixed(server: &RedisServer, at: &Arc<AtomicU64>) -> RedisStore {
+pub(super) fn fixed(settings: &RedisSettings, at: &Arc<AtomicU64>) -> RedisStore {
     RedisStore::new(&RedisSettings {
         clock: ServerClock::Fixed(Arc::clone(at)),
-        ..settings(&server.url())
+        ..settings.clone()
     })
     .unwrap()
 }

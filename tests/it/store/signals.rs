@@ -13,19 +13,16 @@ use tokio_util::sync::CancellationToken;
 use super::sample::{redis_store, refresh, secs, settings, subject};
 use crate::support::redis::RedisServer;
 
-struct Listener {
+pub(super) struct Listener {
     heard: Receiver<Signal>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 async fn listen(server: &RedisServer) -> Listener {
-    let (to, heard) = channel(16);
-    let stop = CancellationToken::new();
-    let signals = RedisSignals::new(&settings(&server.url())).unwrap();
-    let task = tokio::spawn(signals.run(to, stop.clone()));
+    let listener = Listener::to(redis_store(server).signals());
     subscribed(server).await;
-    Listener { heard, stop, task }
+    listener
 }
 
 async fn subscribed(server: &RedisServer) {
@@ -42,6 +39,27 @@ async fn subscribed(server: &RedisServer) {
 }
 
 impl Listener {
+    /// Begins to listen; a message is heard some time after this.
+    pub(super) fn to(signals: RedisSignals) -> Self {
+        let (to, heard) = channel(1024);
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(signals.run(to, stop.clone()));
+        Self { heard, stop, task }
+    }
+
+    /// Waits until it has heard this, whatever else it hears.
+    pub(super) async fn hears(&mut self, signal: &Signal, within: Duration) -> bool {
+        let heard = async {
+            while let Some(heard) = self.heard.recv().await {
+                if heard == *signal {
+                    return true;
+                }
+            }
+            false
+        };
+        tokio::time::timeout(within, heard).await.unwrap_or(false)
+    }
+
     async fn next(&mut self, within: Duration) -> Option<Signal> {
         tokio::time::timeout(within, self.heard.recv()).await.ok()?
     }

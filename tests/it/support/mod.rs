@@ -6,9 +6,12 @@
 )]
 
 pub(crate) mod broker;
+pub(crate) mod certificates;
+pub(crate) mod cluster;
 pub(crate) mod events;
 pub(crate) mod fleet;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod redis;
+pub(crate) mod sentinel;
 pub(crate) mod settings;

@@ -11,6 +11,11 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+/// What a broker needs to be allowed, on keys and a channel that begin with `test`: the line of
+/// `docs/redis.md`, which a test holds equal.
+pub(crate) const ACL: &str = "~test:{* &test:signals -@all +ping +info +wait +evalsha +script|load +publish \
+                              +subscribe +select +asking +cluster|slots +time +hgetall +hset +hdel +del +pexpire";
+
 /// How a server is started.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RedisOptions {
@@ -20,6 +25,12 @@ pub(crate) struct RedisOptions {
     pub(crate) password: Option<String>,
     /// Follow the server at this port.
     pub(crate) replica_of: Option<u16>,
+    /// More lines of its configuration.
+    pub(crate) lines: Vec<String>,
+    /// Be a Sentinel.
+    pub(crate) is_sentinel: bool,
+    /// Be a node of a cluster, whose nodes also talk on a port 10000 above.
+    pub(crate) is_node: bool,
 }
 
 /// A running server.
@@ -41,10 +52,11 @@ impl RedisServer {
         let directory = tempfile::tempdir().unwrap();
         // Another process may take the port between its choice and its use: choose again then.
         for _ in 0..20 {
-            let port = TcpListener::bind(("127.0.0.1", 0))
-                .and_then(|listener| listener.local_addr())
-                .unwrap()
-                .port();
+            let port = if options.is_node {
+                free_pair()
+            } else {
+                free_port()
+            };
             let mut child = spawn(port, &options, &directory);
             if is_up(port, &mut child) {
                 return Self {
@@ -135,26 +147,37 @@ impl Drop for RedisServer {
     }
 }
 
+/// A port that nobody listens on right now.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0))
+        .and_then(|listener| listener.local_addr())
+        .unwrap()
+        .port()
+}
+
+/// One that is free together with the one 10000 above.
+fn free_pair() -> u16 {
+    let is_free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    loop {
+        let port = rand::random_range(12_000..22_000);
+        if is_free(port) && is_free(port + 10_000) {
+            return port;
+        }
+    }
+}
+
 fn spawn(port: u16, options: &RedisOptions, directory: &TempDir) -> Child {
-    let mut command = Command::new("redis-server");
+    let path = directory.path().join("redis.conf");
+    std::fs::write(&path, configuration(port, options, directory)).unwrap();
+    // Another server than the one on the path: an older or a newer release, or Valkey.
+    let program = std::env::var("TEST_REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned());
+    let mut command = Command::new(program);
     command
-        .args(["--port", &port.to_string()])
-        .args(["--bind", "127.0.0.1"])
-        .args(["--save", "", "--repl-diskless-sync-delay", "0"])
-        .args([
-            "--appendonly",
-            if options.append_only { "yes" } else { "no" },
-        ])
-        .args(["--appendfsync", "always"])
-        .arg("--dir")
-        .arg(directory.path())
+        .arg(path)
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    if let Some(password) = &options.password {
-        command.args(["--requirepass", password]);
-    }
-    if let Some(master) = options.replica_of {
-        command.args(["--replicaof", &format!("127.0.0.1 {master}")]);
+    if options.is_sentinel {
+        command.arg("--sentinel");
     }
     match command.spawn() {
         Ok(child) => child,
@@ -162,6 +185,32 @@ fn spawn(port: u16, options: &RedisOptions, directory: &TempDir) -> Child {
             "redis-server cannot be run ({error}): install it, for example `apt-get install redis-server`"
         ),
     }
+}
+
+fn configuration(port: u16, options: &RedisOptions, directory: &TempDir) -> String {
+    let mut lines = vec![
+        format!("port {port}"),
+        "bind 127.0.0.1".to_owned(),
+        format!("dir {}", directory.path().display()),
+    ];
+    if !options.is_sentinel {
+        let append_only = if options.append_only { "yes" } else { "no" };
+        lines.push(format!("appendonly {append_only}"));
+        lines.push("appendfsync always".to_owned());
+        lines.push("save \"\"".to_owned());
+        lines.push("repl-diskless-sync-delay 0".to_owned());
+    }
+    if options.is_node {
+        lines.push("cluster-enabled yes".to_owned());
+    }
+    if let Some(password) = &options.password {
+        lines.push(format!("requirepass {password}"));
+    }
+    if let Some(master) = options.replica_of {
+        lines.push(format!("replicaof 127.0.0.1 {master}"));
+    }
+    lines.extend(options.lines.iter().cloned());
+    lines.join("\n") + "\n"
 }
 
 fn is_up(port: u16, child: &mut Child) -> bool {

@@ -1,0 +1,253 @@
+//! Running scripts: one where its keys are, or many looks at once.
+
+use std::collections::BTreeMap;
+
+use futures_util::StreamExt as _;
+use futures_util::future::join_all;
+use futures_util::stream::iter;
+use redis::{Cmd, ErrorKind, RedisError, RedisResult, Script, ServerErrorKind, Value};
+use tokio::time::timeout_at;
+
+use super::answers;
+use super::fault::Fault;
+use super::pool::Connection;
+use super::route::Route;
+use super::servers::Servers;
+use super::slots::slot_of;
+use super::store::RedisStore;
+use crate::domain::protocol::Record;
+use crate::ports::{Stamped, StoreError, Subject};
+use crate::redis_url::Address;
+
+/// How many records are read in one pipeline: few enough to answer well within a reply's time.
+const BATCH: usize = 200;
+
+/// How many records that had moved meanwhile are looked for at once.
+const MOVED_AT_ONCE: usize = 8;
+
+type Reading = Result<Stamped<Record>, StoreError>;
+
+/// One call of one script.
+pub(super) struct Invocation<'a, A> {
+    pub(super) script: &'a Script,
+    /// Both in one slot.
+    pub(super) keys: [String; 2],
+    pub(super) arguments: A,
+}
+
+impl<A: redis::ToRedisArgs> Invocation<'_, A> {
+    /// Runs it where its keys are; its answer, and the connection that brought it.
+    pub(super) async fn run<T: redis::FromRedisValue>(
+        &self,
+        servers: &Servers,
+    ) -> Result<(T, Connection), StoreError> {
+        let command = self.command();
+        let mut route = Route::to(servers, slot_of(&self.keys[0]));
+        loop {
+            let mut connection = route.connection().await?;
+            let answer = self.call(&command, route.is_asking(), &mut connection);
+            match route.wait_for(answer).await {
+                Ok(answer) => return Ok((answer, connection)),
+                Err(error) => route.follow(connection, &error).await?,
+            }
+        }
+    }
+
+    fn command(&self) -> Cmd {
+        let mut command = redis::cmd("EVALSHA");
+        command
+            .arg(self.script.get_hash())
+            .arg(self.keys.len())
+            .arg(&self.keys)
+            .arg(&self.arguments);
+        command
+    }
+
+    async fn call<T: redis::FromRedisValue>(
+        &self,
+        command: &Cmd,
+        asking: bool,
+        connection: &mut Connection,
+    ) -> RedisResult<T> {
+        if !asking {
+            match command.query_async(&mut **connection).await {
+                Err(error) if is_unknown_script(&error) => {}
+                answer => return answer,
+            }
+        }
+        let mut pipeline = redis::pipe();
+        pipeline.load_script(self.script).ignore();
+        if asking {
+            // For the next command only.
+            pipeline.cmd("ASKING").ignore();
+        }
+        // One by one: an error of several has no address to go to.
+        pipeline.add_command(command.clone()).ignore_errors();
+        let answers: Vec<RedisResult<T>> = pipeline.query_async(&mut **connection).await?;
+        answers.into_iter().next().unwrap_or_else(|| Err(cut()))
+    }
+}
+
+impl RedisStore {
+    /// Reads records, from all servers at once, from each in batches.
+    pub(super) async fn read_all(&self, of: &[&Subject]) -> Result<Vec<Reading>, StoreError> {
+        let deadline = self.servers.deadline();
+        let map = match timeout_at(deadline, self.servers.map()).await {
+            Ok(map) => map?,
+            Err(_) => return Err(silent()),
+        };
+        let mut of_server: BTreeMap<&Address, Vec<usize>> = BTreeMap::new();
+        let mut readings: Vec<Option<Reading>> = vec![None; of.len()];
+        for (index, subject) in of.iter().enumerate() {
+            match map.owner(slot_of(&self.keys.state(&subject.credential))) {
+                Some(server) => of_server.entry(server).or_default().push(index),
+                None => {
+                    self.servers.topology().doubt();
+                    let nobody = "no node of the cluster has this slot";
+                    readings[index] = Some(Err(StoreError::Away(nobody.to_owned())));
+                }
+            }
+        }
+        let of_servers = of_server.iter().map(|(server, indices)| async move {
+            let mut read = Vec::with_capacity(indices.len());
+            for batch in indices.chunks(BATCH) {
+                read.extend(self.read_batch(server, of, batch).await);
+            }
+            read
+        });
+        let mut moved = Vec::new();
+        for (index, reading) in join_all(of_servers).await.into_iter().flatten() {
+            match reading {
+                Some(reading) => readings[index] = Some(reading),
+                None => moved.push(index),
+            }
+        }
+        let look_again = |index: usize| async move { (index, self.read_one(of[index]).await) };
+        let found: Vec<_> = iter(moved.into_iter().map(look_again))
+            .buffer_unordered(MOVED_AT_ONCE)
+            .collect()
+            .await;
+        for (index, reading) in found {
+            readings[index] = Some(reading);
+        }
+        let readings: Vec<Reading> = readings.into_iter().flatten().collect();
+        match readings.first() {
+            Some(Err(error)) if readings.iter().all(concerns_more_than_a_record) => {
+                Err(error.clone())
+            }
+            _ => Ok(readings),
+        }
+    }
+
+    /// Reads some records from one server, each with its index; `None` where one has moved.
+    async fn read_batch(
+        &self,
+        server: &Address,
+        of: &[&Subject],
+        indices: &[usize],
+    ) -> Vec<(usize, Option<Reading>)> {
+        match self.ask_for(server, of, indices).await {
+            Ok(answers) => indices
+                .iter()
+                .zip(answers)
+                .map(|(&index, answer)| (index, self.opened(server, of[index], answer)))
+                .collect(),
+            Err(error) => {
+                let all = |&index| (index, Some(Err(error.clone())));
+                indices.iter().map(all).collect()
+            }
+        }
+    }
+
+    async fn ask_for(
+        &self,
+        server: &Address,
+        of: &[&Subject],
+        indices: &[usize],
+    ) -> Result<Vec<RedisResult<Value>>, StoreError> {
+        let deadline = self.servers.deadline();
+        let mut connection = match timeout_at(deadline, self.servers.connect(server)).await {
+            Ok(Ok(connection)) => connection,
+            failed => {
+                self.servers.topology().doubt();
+                return Err(failed.ok().and_then(Result::err).unwrap_or_else(silent));
+            }
+        };
+        let mut pipeline = redis::pipe();
+        // Loaded with each batch, which costs a few bytes: inside a pipeline there is no second try.
+        pipeline.load_script(&self.scripts.read).ignore();
+        for &index in indices {
+            pipeline.add_command(self.look_at(of[index]).command());
+        }
+        // Each by itself: one slot that has moved is no reason to ask for all the others again.
+        pipeline.ignore_errors();
+        let answers: RedisResult<Vec<RedisResult<Value>>> =
+            pipeline.query_async(&mut *connection).await;
+        match answers {
+            Ok(answers) if answers.len() == indices.len() => Ok(answers),
+            Ok(_) => {
+                connection.close();
+                Err(StoreError::Away("half an answer".to_owned()))
+            }
+            Err(error) => {
+                connection.close();
+                self.servers.distrust(server);
+                Err(self.servers.complain(server, Fault::from(error)))
+            }
+        }
+    }
+
+    async fn read_one(&self, of: &Subject) -> Reading {
+        let (value, _) = self.look_at(of).run(&self.servers).await?;
+        self.open(of, value)
+    }
+
+    fn look_at(&self, of: &Subject) -> Invocation<'_, String> {
+        Invocation {
+            script: &self.scripts.read,
+            keys: [
+                self.keys.grant(&of.credential),
+                self.keys.state(&of.credential),
+            ],
+            arguments: self.clock.argument(),
+        }
+    }
+
+    fn opened(
+        &self,
+        server: &Address,
+        of: &Subject,
+        answer: RedisResult<Value>,
+    ) -> Option<Reading> {
+        match answer {
+            Ok(value) => Some(self.open(of, value)),
+            Err(error) if self.servers.is_cluster() && error.is_cluster_error() => {
+                self.servers.topology().doubt();
+                None
+            }
+            Err(error) => Some(Err(self.servers.complain(server, Fault::from(error)))),
+        }
+    }
+
+    fn open(&self, of: &Subject, value: Value) -> Reading {
+        let mut read = answers::record(value)?;
+        read.answer.open(&of.rules, self.origin, read.at)?;
+        Ok(read)
+    }
+}
+
+const fn concerns_more_than_a_record(reading: &Reading) -> bool {
+    matches!(reading, Err(StoreError::Away(_) | StoreError::Refused(_)))
+}
+
+fn silent() -> StoreError {
+    StoreError::Away("no connection in time".to_owned())
+}
+
+fn is_unknown_script(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
+}
+
+fn cut() -> RedisError {
+    std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into()
+}
