@@ -59,6 +59,9 @@ impl Fault {
 
 const REACH: &str = "store.url: is the address right, is the server up and the way to it open?";
 
+const LACKS_A_RIGHT: &str =
+    "store.url: the ACL user lacks a right; docs/redis.md says which are needed";
+
 /// What an error means for who asked. Texts come from the server or are fixed here: none can hold the URL.
 pub(super) fn meaning(error: &RedisError) -> StoreError {
     let told = || match (error.code(), error.detail()) {
@@ -76,7 +79,10 @@ pub(super) fn meaning(error: &RedisError) -> StoreError {
             | ServerErrorKind::ClusterDown
             | ServerErrorKind::TryAgain,
         ) => StoreError::Away(told()),
-        ErrorKind::Extension if error.code() == Some("BUSY") => StoreError::Away(told()),
+        // Another script takes long; a WAIT was cut short by a failover.
+        ErrorKind::Extension if matches!(error.code(), Some("BUSY" | "UNBLOCKED")) => {
+            StoreError::Away(told())
+        }
         ErrorKind::Server(_) | ErrorKind::Extension => StoreError::Refused(told()),
         _ if tls(error).is_some() => {
             let text = tls(error).map(ToString::to_string).unwrap_or_default();
@@ -98,8 +104,11 @@ fn advice(error: &RedisError) -> &'static str {
         (ErrorKind::AuthenticationFailed, _) | (_, Some("NOAUTH" | "WRONGPASS")) => {
             "store.url: put in the user and the password of an ACL user that the server knows"
         }
-        (ErrorKind::Server(ServerErrorKind::NoPerm), _) => {
-            "store.url: the ACL user lacks a right; docs/redis.md says which are needed"
+        (ErrorKind::Server(ServerErrorKind::NoPerm), _) => LACKS_A_RIGHT,
+        (ErrorKind::Server(ServerErrorKind::ResponseError), _)
+            if was_stopped_in_a_script(error) =>
+        {
+            LACKS_A_RIGHT
         }
         (ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::CrossSlot), _) => {
             "store.url: this is a cluster; write redis+cluster:// (rediss+cluster:// with TLS)"
@@ -115,8 +124,17 @@ fn advice(error: &RedisError) -> &'static str {
         (ErrorKind::InvalidClientConfig, _) => {
             "store.client_cert_file and store.client_key_file: do they belong together?"
         }
+        (ErrorKind::Server(_) | ErrorKind::Extension, _) => {
+            "the words are the server's own; docs/redis.md says how it should be set"
+        }
         _ => tls(error).map_or(REACH, advice_on_tls),
     }
+}
+
+/// What a script may not do is told in words, and in others in each release of the server.
+fn was_stopped_in_a_script(error: &RedisError) -> bool {
+    let says = |words: &str| error.detail().is_some_and(|detail| detail.contains(words));
+    says("executing the script can't") || says("ACL failure in script")
 }
 
 fn advice_on_tls(error: &rustls::Error) -> &'static str {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::time::Duration;
 
 use deadpool::Runtime;
 use deadpool::managed::{self, Metrics, Object, PoolError, RecycleError, RecycleResult, Timeouts};
@@ -15,6 +16,9 @@ use super::inspection::{Facts, Inspection};
 use super::settings::{RedisSettings, SettingsError};
 use crate::ports::StoreError;
 use crate::redis_url::Address;
+
+/// How long a connection is used: the next one looks at the server anew.
+const MAX_AGE: Duration = Duration::from_secs(600);
 
 /// One server, as the pool makes connections to it.
 struct Server {
@@ -156,8 +160,11 @@ impl managed::Manager for Server {
     async fn recycle(
         &self,
         connection: &mut MultiplexedConnection,
-        _: &Metrics,
+        metrics: &Metrics,
     ) -> RecycleResult<Fault> {
+        if metrics.age() >= MAX_AGE {
+            return Err(RecycleError::message("it is old enough"));
+        }
         match redis::cmd("PING").exec_async(connection).await {
             Ok(()) => Ok(()),
             Err(error) => Err(RecycleError::Backend(error.into())),

@@ -149,8 +149,15 @@ async fn a_caller_with_a_rate_is_held_to_it_and_no_other() {
     }
     let text = rig.metrics.render();
     assert!(text.contains("token_broker_http_refusals_total{code=\"rate_limited\"}"));
+    let spent = std::time::Instant::now();
+    while rig.get("paced", "/token/wx-served").await.status == 200 {}
     rig.withdraw("admin");
     let first = rig.get("paced", "/token/wx-served").await.status;
     let second = rig.get("paced", "/token/wx-served").await.status;
-    assert!(first == 429 || second == 429, "a reload is no fresh burst");
+    // A slow machine may earn both meanwhile.
+    let slow = spent.elapsed() >= std::time::Duration::from_millis(900);
+    assert!(
+        slow || first == 429 || second == 429,
+        "a reload is no fresh burst"
+    );
 }

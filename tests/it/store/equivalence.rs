@@ -13,6 +13,7 @@ use token_broker::domain::rules::Rules;
 use token_broker::domain::time::Timestamp;
 use token_broker::ports::{Stamped, Store, StoreError, Subject};
 
+use super::everywhere::patient;
 use super::history::{Call, Past, Permitted, Step, history};
 use super::sample::{self, ORIGIN};
 use crate::support::redis::RedisServer;
@@ -208,7 +209,7 @@ fn the_scripts_and_the_embedded_store_are_the_protocol() {
         stores: vec![
             (
                 "Redis",
-                Box::new(sample::fixed(&sample::settings(&server.url()), &now)),
+                Box::new(sample::fixed(&patient(&server.url()), &now)),
             ),
             ("the embedded store", Box::new(embedded)),
         ],

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 /// What a broker needs to be allowed, on keys and a channel that begin with `test`: the line of
 /// `docs/redis.md`, which a test holds equal.
-pub(crate) const ACL: &str = "~test:{* &test:signals -@all +ping +info +wait +evalsha +script|load +publish \
+pub(crate) const ACL: &str = "~test:{* resetchannels &test:signals -@all +ping +info +wait +evalsha +script|load +publish \
                               +subscribe +select +asking +cluster|slots +time +hgetall +hset +hdel +del +pexpire";
 
 /// How a server is started.
