@@ -80,15 +80,18 @@ async fn kill_at(step: Step, fleet: usize) {
     rig.holder.kill();
 
     rig.newer(&witness, &before).await;
+    let mut most = 0;
     for (app, (before, after)) in rig.apps.iter().zip(counted.iter().zip(rig.fetches())) {
         let cost = after - before;
+        most = most.max(cost);
         assert!(
             cost <= step.most_fetches(),
             "{step:?} {}: {cost} fetches",
             app.appid
         );
     }
-    watch.judge(&rig.wechat, REPAIR_MOMENT).await;
+    let dead = watch.judge(&rig.wechat, REPAIR_MOMENT).await;
+    println!("{step:?}: at most {most} fetches, dead for {dead:?}");
 }
 
 async fn kill_twenty_at(step: Step) {

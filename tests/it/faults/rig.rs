@@ -27,12 +27,15 @@ pub(super) const REPAIR_MOMENT: Duration = Duration::from_millis(800);
 const SPACING: Duration = Duration::from_millis(8200);
 
 /// Time-outs that a process on a busy machine does not run into: what is counted here are fetches, and
-/// each time-out may cost one.
+/// each time-out may cost one. Neither the schedule nor the regular watch comes in time to hide a repair
+/// that was forgotten: a token whose fetch was lost dies before either.
 pub(super) fn unhurried(settings: Settings) -> Settings {
     let mut settings = settings
         .refresh("overlap", "8s")
         .refresh("lease", "2500ms")
-        .refresh("min_spacing", "8100ms");
+        .refresh("min_spacing", "8100ms")
+        .refresh("at", "0.8")
+        .refresh("watch", "6s");
     settings.timeout = Duration::from_millis(1200);
     settings.store_timeout = Duration::from_millis(600);
     settings

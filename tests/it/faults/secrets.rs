@@ -73,7 +73,15 @@ async fn no_secret_token_or_key_is_ever_logged_measured_or_told() {
         Fault::new(FaultKind::ActThenCut),
         Fault::new(FaultKind::Status(500)),
         Fault::new(FaultKind::Errcode(40164)),
-        Fault::garbage(Garbage::ALL[0]),
+        Fault::new(FaultKind::HalfReply),
+        Fault::new(FaultKind::ActThenStatus(502)),
+        Fault::new(FaultKind::Errcode(40001)),
+        Fault::garbage(Garbage::TruncatedJson),
+        Fault::garbage(Garbage::JsonString),
+        Fault::garbage(Garbage::TwoDocuments),
+        Fault::garbage(Garbage::ErrcodeBesideToken),
+        Fault::garbage(Garbage::TokenWithNewline),
+        Fault::garbage(Garbage::StringErrcode),
         Fault::new(FaultKind::Hang { acts: true }),
     ] {
         wechat.faults().add(fault.on(Endpoint::Token).once());
@@ -94,6 +102,8 @@ async fn no_secret_token_or_key_is_ever_logged_measured_or_told() {
 
     let mut canaries = vec![app.secret, KEY[10..].to_owned(), wrong[10..].to_owned()];
     canaries.extend(wechat.tokens(APP).into_iter().map(|token| token.value));
+    // A token cut short or bent is one too.
+    canaries.push("SIMULATED".to_owned());
     assert!(canaries.len() > 4, "several tokens were issued");
     let log = process.log();
     assert!(log.contains("refreshed"), "the log was captured");
