@@ -43,12 +43,16 @@ impl Replica {
         cut
     }
 
-    /// Keeps the furthest values ever seen: a store that loses its data is told.
+    /// Keeps the furthest values ever seen: a store that loses its data is told. A fetch whose outcome is
+    /// open does not count yet: where nothing was issued, it must not delay the next one.
     fn remember(&mut self, state: &State) {
+        let last_fetch = state
+            .intent
+            .map_or(state.last_fetch, |intent| intent.last_fetch_before);
         self.seen = Memory {
             budget: self.seen.budget.max(state.budget),
             forced_budget: self.seen.forced_budget.max(state.forced_budget),
-            last_fetch: self.seen.last_fetch.max(state.last_fetch),
+            last_fetch: self.seen.last_fetch.max(last_fetch),
             pause: self.seen.pause.newer(state.pause),
             ..self.seen
         };
@@ -60,6 +64,8 @@ impl Replica {
             let state = &record.state;
             let lease = state.lease.map(|lease| lease.epoch);
             (
+                // A grant that has run out lifts the spacing.
+                record.grant.is_some(),
                 state.dead,
                 state.suspect,
                 lease,

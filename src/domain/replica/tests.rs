@@ -8,7 +8,7 @@ use crate::domain::credential::Mode;
 use crate::domain::epoch::{Epoch, Nonce};
 use crate::domain::protocol::Reason;
 use crate::domain::secret::{Digest, Secret};
-use crate::domain::state::{Dead, Pause};
+use crate::domain::state::{Dead, Intent, Pause};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -284,6 +284,39 @@ fn waits_where_it_was_told_to_until_something_changes() {
     });
     replica.observe(suspect, store_time(62), moment(62));
     assert_eq!(step(&replica, 62), Some(Step::Refresh(Reason::Repair)));
+}
+
+#[test]
+fn waits_for_nothing_once_the_stored_grant_has_run_out() {
+    let mut replica = serving();
+    replica.block(BlockedBy::Spacing, moment(7000), 360 * SECOND);
+    assert_eq!(
+        replica.blocked(moment(7100)).map(|it| it.by),
+        Some(BlockedBy::Spacing)
+    );
+    let mut gone = record(grant(7, 0));
+    gone.grant = None;
+    replica.observe(gone, store_time(7141), moment(7141));
+    assert_eq!(step(&replica, 7141), Some(Step::Refresh(Reason::Missing)));
+}
+
+#[test]
+fn remembers_no_fetch_whose_outcome_is_open() {
+    let mut replica = serving();
+    let mut open = record(grant(7, 0));
+    open.state.last_fetch = store_time(3600);
+    open.state.intent = Some(Intent {
+        epoch: Epoch(8),
+        begun_at: store_time(3600),
+        last_fetch_before: store_time(0),
+        issuer_before: Epoch(7),
+        forced: false,
+    });
+    replica.observe(open.clone(), store_time(3601), moment(3601));
+    assert_eq!(replica.memory(moment(3602)).last_fetch, store_time(0));
+    open.state.intent = None;
+    replica.observe(open, store_time(3603), moment(3603));
+    assert_eq!(replica.memory(moment(3604)).last_fetch, store_time(3600));
 }
 
 #[test]
