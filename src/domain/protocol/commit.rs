@@ -28,8 +28,8 @@ pub enum Committed {
         /// Its expiry: the later one where a stable token came back the same.
         expires_at: Timestamp,
     },
-    /// Another attempt has begun since: two fetches overlapped, and nobody knows their order upstream.
-    /// Nothing was stored; the credential is suspect.
+    /// Another attempt has begun since, or a newer version was put back: two fetches overlapped, and
+    /// nobody knows their order upstream. Nothing was stored; the credential is suspect.
     Late,
 }
 
@@ -44,7 +44,13 @@ impl Record {
         if rules.mode == Mode::Stable && self.take_stable(input, current, now) {
             return self.answer_again(input);
         }
-        if !current {
+        // A failover to a clock that is behind hands out epochs below versions that exist. Such a grant
+        // must not replace a newer one that was put back meanwhile: who serves that one could not follow.
+        let overtaken = input.grant.version < self.state.version;
+        if overtaken && current {
+            self.end_attempt(attempt);
+        }
+        if !current || overtaken {
             self.state.epoch = self.state.epoch.max(attempt.epoch);
             self.make_suspect(rules, now);
             return Committed::Late;

@@ -598,6 +598,21 @@ fn a_put_back_never_replaces_something_newer_or_dead() {
 }
 
 #[test]
+fn a_commit_below_a_version_that_was_put_back_meanwhile_is_late() {
+    let (mut history, _) = History::fresh(Mode::Token);
+    let lost = grant(Version(history.now.as_micros() + 9), "lost", history.now);
+    // A failover to a clock that is behind: the next epoch lies below a version that exists.
+    history.judge(history.version(), Verdict::Refused, false);
+    let attempt = history.lease(Reason::Repair);
+    assert!(Version::fetched_under(attempt.epoch) < lost.version);
+    assert_eq!(history.put_back(&lost), PutBackAnswer::Stored);
+    assert_eq!(history.commit(attempt, "below"), Committed::Late);
+    assert_eq!(history.version(), lost.version);
+    assert_eq!(history.record.state.suspect, Some(lost.version.into()));
+    assert_eq!(history.record.state.lease, None, "its attempt is over");
+}
+
+#[test]
 fn another_token_under_the_same_version_makes_it_suspect() {
     let (mut history, version) = History::fresh(Mode::Token);
     let other = grant(version, "other", history.now);

@@ -77,6 +77,8 @@ impl Replica {
             let state = &record.state;
             let lease = state.lease.map(|lease| lease.epoch);
             (
+                // A grant that has run out lifts the spacing.
+                record.grant.is_some(),
                 state.dead,
                 state.suspect,
                 lease,

@@ -433,6 +433,20 @@ fn waits_where_it_was_told_to_until_something_changes() {
 }
 
 #[test]
+fn waits_for_nothing_once_the_stored_grant_has_run_out() {
+    let mut replica = serving();
+    replica.block(BlockedBy::Spacing, moment(7000), 360 * SECOND);
+    assert_eq!(
+        replica.blocked(moment(7100)).map(|it| it.by),
+        Some(BlockedBy::Spacing)
+    );
+    let mut gone = record(grant(7, 0));
+    gone.grant = None;
+    replica.observe(gone, store_time(7141), moment(7141));
+    assert_eq!(step(&replica, 7141), Some(Step::Refresh(Reason::Missing)));
+}
+
+#[test]
 fn a_stable_token_is_fetched_alone_while_the_store_is_away() {
     let mut replica = Replica::new(rules(Mode::Stable), true, 0.0);
     replica.store_failed(StoreTrouble::Away, moment(0));

@@ -16,7 +16,7 @@ pub(super) const STRANGER: &str = "o-stranger";
 pub(super) struct Rig {
     pub(super) wechat: Simulator,
     pub(super) caller: Caller,
-    _broker: TestBroker,
+    pub(super) broker: TestBroker,
     _directory: TempDir,
 }
 
@@ -67,7 +67,7 @@ impl Rig {
         Self {
             wechat,
             caller,
-            _broker: broker,
+            broker,
             _directory: directory,
         }
     }

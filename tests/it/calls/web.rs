@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use wechat_simulator::{Endpoint, Fault, FaultKind, Scope};
 
 use super::rig::{APP, FOLLOWER, Rig, STRANGER};
+use crate::support::fleet::sample;
 
 async fn post(rig: &Rig, what: &str, body: Value, status: u16) -> Value {
     let path = match what {
@@ -86,7 +87,10 @@ async fn a_persons_refused_token_is_no_reason_to_look_at_the_apps() {
     assert_eq!(problem["errcode"], 40001);
     let metrics = rig.broker.metrics().await;
     let reported = [("purpose", "report")];
-    assert_eq!(sample(&metrics, "token_broker_checks_total", &reported), 0.0);
+    assert_eq!(
+        sample(&metrics, "token_broker_checks_total", &reported),
+        0.0
+    );
     assert_eq!(rig.wechat.fetches(APP).len(), 1);
 }
 

@@ -10,7 +10,12 @@ function Record:commit()
   if argument.mode == 'stable' and self:take_stable(input, current) then
     return self:answer_again(input)
   end
-  if not current then
+  -- After a failover to a clock that is behind: a newer version was put back meanwhile.
+  local overtaken = input.version < state.version
+  if overtaken and current then
+    self:end_attempt()
+  end
+  if not current or overtaken then
     state.epoch = math.max(state.epoch, number('epoch'))
     self:make_suspect()
     return { 'late' }
