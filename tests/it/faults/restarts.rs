@@ -8,11 +8,11 @@ use std::time::Duration;
 use tokio::sync::RwLock;
 use wechat_simulator::{Endpoint, Fault, FaultKind, Simulator};
 
-use super::rig::{Rig, SOON};
+use super::rig::{SOON, unhurried};
 use crate::support::broker::Caller;
 use crate::support::fleet::{eventually, wechat_with};
 use crate::support::process::Process;
-use crate::support::proxy::Hold;
+use crate::support::proxy::{Hold, Proxy};
 use crate::support::redis::RedisServer;
 use crate::support::settings::{AppUnderTest, Settings, StoreUnderTest};
 
@@ -119,48 +119,83 @@ async fn a_rolling_restart_under_load_fails_no_request() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refresh_under_way_is_finished_before_the_process_ends() {
-    let mut rig = Rig::start(200, 1).await;
-    let app = rig.apps[0].appid.clone();
-    let witness = rig.witness.caller().await;
-    let before = rig.versions(&witness).await;
-    rig.spaced().await;
-    let slow = Fault::new(FaultKind::ActThenDelay(Duration::from_millis(400)));
-    rig.wechat
-        .faults()
-        .add(slow.on(Endpoint::Token).for_app(&app).once());
-    let fetched = rig.fetches()[0];
-    rig.make_holder_fetch().await;
-    let acted = |wechat: &Simulator| wechat.fetches(&app).len() > fetched;
-    assert!(rig.wechat.wait_for(SOON, acted).await);
-    rig.holder.terminate();
-    assert_eq!(rig.holder.ended(SOON).await, Some(0));
-    rig.newer(&witness, &before).await;
-    assert_eq!(rig.fetches()[0] - fetched, 1, "nothing had to be repaired");
+/// One process whose token is due in a few seconds. No request waits for that refresh: nothing but the
+/// refresh itself can keep the process from ending.
+struct Due {
+    wechat: Simulator,
+    redis: RedisServer,
+    proxy: Proxy,
+    process: Process,
+}
+
+impl Due {
+    async fn start() -> Self {
+        let mut lives = wechat_with(&[AppUnderTest::new(APP)]);
+        lives.token_life = Duration::from_secs(24);
+        lives.overlap = Duration::from_secs(8);
+        let wechat = Simulator::start(lives).await.expect("the simulator starts");
+        let redis = RedisServer::start();
+        let proxy = Proxy::start(redis.port()).await;
+        let store = StoreUnderTest::Redis {
+            url: proxy.url(),
+            namespace: "due".to_owned(),
+        };
+        let settings = unhurried(Settings::new(&wechat.base_url(), store)).refresh("at", "0.35");
+        let process = Process::listening(&settings).await;
+        process.caller().await.token_within(APP, SOON).await;
+        Self {
+            wechat,
+            redis,
+            proxy,
+            process,
+        }
+    }
+
+    /// A field of what Redis keeps, as Redis answers it.
+    fn stored(&self, what: &str, field: &str) -> String {
+        let key = format!("due:{{{APP}}}:access_token:token:{what}");
+        self.redis.command(&["HGET", &key, field])
+    }
+
+    /// Tells the process to stop, and sees that it left a token that works and no lease.
+    async fn ends_in_order(mut self) {
+        let deadline = Duration::from_secs(6);
+        assert_eq!(self.process.ended(deadline).await, Some(0));
+        assert_eq!(self.stored("state", "lease_epoch"), "$-1\r\n");
+        assert_eq!(self.stored("state", "intent_epoch"), "$-1\r\n");
+        let current = self.wechat.current(APP).expect("a token");
+        let stored = self.stored("grant", "value");
+        assert!(stored.contains(&current), "{}", self.process.log());
+        assert_eq!(self.wechat.fetches(APP).len(), 2);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_that_ends_while_it_asks_for_a_lease_leaves_none_behind() {
-    let mut rig = Rig::start(201, 1).await;
-    let witness = rig.witness.caller().await;
-    let before = rig.versions(&witness).await;
-    rig.spaced().await;
-    let fetched = rig.fetches()[0];
-    // Redis has given the lease; the process does not know it yet, and is told to stop.
-    rig.proxy.hold("begin", Hold::Reply);
-    rig.make_holder_fetch().await;
-    rig.proxy.held(1, SOON).await;
-    let key = format!("rig:{{{}}}:access_token:token:state", rig.apps[0].appid);
-    let lease = || rig.redis.command(&["HEXISTS", &key, "lease_epoch"]);
-    assert_eq!(lease(), ":1\r\n");
-    rig.holder.terminate();
-    rig.proxy.let_go();
-    assert_eq!(rig.holder.ended(SOON).await, Some(0));
-    assert_eq!(lease(), ":0\r\n", "{}", rig.holder.log());
-    // Used or given back: either way nothing is left to repair.
-    rig.newer(&witness, &before).await;
-    assert_eq!(rig.fetches()[0] - fetched, 1);
+async fn a_process_told_to_stop_finishes_the_refresh_under_way_and_leaves_no_lease() {
+    tokio::join!(
+        told_between_call_and_commit(),
+        told_before_begin_was_answered()
+    );
+}
+
+async fn told_between_call_and_commit() {
+    let due = Due::start().await;
+    let slow = Fault::new(FaultKind::ActThenDelay(Duration::from_millis(500)));
+    due.wechat.faults().add(slow.on(Endpoint::Token).once());
+    let acted = |wechat: &Simulator| wechat.fetches(APP).len() == 2;
+    assert!(due.wechat.wait_for(SOON, acted).await);
+    due.process.terminate();
+    due.ends_in_order().await;
+}
+
+async fn told_before_begin_was_answered() {
+    let due = Due::start().await;
+    due.proxy.hold("begin", Hold::Reply);
+    due.proxy.held(1, SOON).await;
+    assert_ne!(due.stored("state", "lease_epoch"), "$-1\r\n");
+    due.process.terminate();
+    due.proxy.let_go();
+    due.ends_in_order().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

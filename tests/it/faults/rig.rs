@@ -35,7 +35,7 @@ pub(super) fn unhurried(settings: Settings) -> Settings {
         .refresh("lease", "2500ms")
         .refresh("min_spacing", "8100ms")
         .refresh("at", "0.8")
-        .refresh("watch", "6s");
+        .refresh("watch", "20s");
     settings.timeout = Duration::from_millis(1200);
     settings.store_timeout = Duration::from_millis(600);
     settings
@@ -48,7 +48,7 @@ pub(super) struct Rig {
     pub(super) holder: Process,
     pub(super) witness: Process,
     pub(super) apps: Vec<AppUnderTest>,
-    pub(super) redis: RedisServer,
+    _redis: RedisServer,
 }
 
 impl Rig {
@@ -82,7 +82,7 @@ impl Rig {
             holder,
             witness,
             apps,
-            redis,
+            _redis: redis,
         }
     }
 
