@@ -31,6 +31,10 @@ simulate: ## Simulate for long: SEEDS=200 histories of DAYS=3 days each, from FI
 	SIMULATION_SEEDS=$(or $(SEEDS),200) SIMULATION_DAYS=$(or $(DAYS),3) SIMULATION_FIRST=$(or $(FIRST),1000) \
 		$(CARGO) test --release --test simulation -- --nocapture
 
+.PHONY: model
+model: ## Check the protocol's model for long: FAULTS=1 faults, exhaustively
+	MODEL_FAULTS=$(or $(FAULTS),1) $(CARGO) test --release --test model -- --nocapture
+
 .PHONY: tools
 tools: ## Install what the tests need beside Rust
 	@tests/install-tools.sh

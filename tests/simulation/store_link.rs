@@ -134,6 +134,7 @@ impl Store for StoreLink {
                     epoch: input.attempt.epoch,
                     until: now,
                 });
+                record.state.version = record.state.version.min(input.grant.version);
             }
             (record.commit(&input, &rules, now), true)
         })

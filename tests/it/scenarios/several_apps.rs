@@ -40,18 +40,13 @@ async fn an_app_with_a_wrong_secret_harms_no_other_and_without_a_watch_nothing_i
 
     // The close watch of an empty store lasts 3 + 1 + 1.6 s; nothing is checked after it.
     tokio::time::sleep_until((first + Duration::from_millis(6500)).into()).await;
-    let checks = |fleet: &Fleet| {
-        let calls = fleet.wechat.calls();
-        calls
-            .iter()
-            .filter(|call| call.endpoint == Endpoint::ApiDomainIp)
-            .count()
-    };
-    let before = checks(&fleet);
+    let watched = [("purpose", "watch")];
+    let checks = async || fleet.metric("token_broker_checks_total", &watched).await;
+    let before = checks().await;
     tokio::time::sleep(Duration::from_secs(4)).await;
     let collected = join_all(loads.into_iter().map(|load| load.stop())).await;
 
-    assert_eq!(checks(&fleet), before, "nothing is checked without a watch");
+    assert_eq!(checks().await, before, "nothing is checked without a watch");
     for collected in collected {
         collected.assert_flawless(&fleet.wechat);
     }

@@ -1,0 +1,387 @@
+//! What follows from each answer: the second half of a step.
+
+use std::time::Duration;
+
+use token_broker::domain::epoch::Version;
+use token_broker::domain::grant::Grant;
+use token_broker::domain::protocol::{
+    Attempt, Begin, Begun, Claimed, Commit, Committed, Failure, Permit, PutBack, PutBackAnswer,
+    Reason,
+};
+use token_broker::domain::replica::BlockedBy;
+use token_broker::domain::state::Memory;
+use token_broker::domain::time::{Moment, Timestamp};
+use token_broker::domain::upstream_error::ErrorClass;
+
+use super::actor::{Actor, Flight};
+use super::call::{Answer, Call};
+use super::sabotage::Sabotage;
+use super::scale::{LIFE, TICK};
+use super::step::{
+    self, Attempting, Context, SECRET, Then, back_off, begin, end_cut_off, judge, put_back, read,
+    refused, store_failed,
+};
+use super::upstream::{Token, digest, value};
+
+/// How long to wait where the store says that a grant is not due yet, as in `refresher::fetch`.
+const EARLY: Duration = Duration::from_millis(100);
+
+/// How long after the store had something newer, as in `refresher::offer`.
+const SUPERSEDED_WAIT: Duration = Duration::from_secs(1);
+
+/// Takes the answer of `flight`; `Some` is the next call of the step.
+pub(crate) fn take(actor: &mut Actor, flight: Flight, context: &mut Context<'_>) -> Option<Flight> {
+    let Some(answer) = flight.answer.clone() else {
+        return Some(flight);
+    };
+    let away = matches!(answer, Answer::Away);
+    if away && !flight.repeated && is_repeated(&flight) {
+        return Some(Flight {
+            answer: None,
+            repeated: true,
+            ..flight
+        });
+    }
+    let (now, clock) = (context.now, context.clock());
+    match flight.then {
+        Then::Probed(stored) => {
+            if matches!(answer, Answer::Accepted) {
+                let sent = super::scale::moment(flight.sent);
+                actor.update(now, |replica| replica.accepted(stored.version, sent));
+            }
+            let refused = matches!(answer, Answer::Refused).then_some(stored.version);
+            let call = judge(stored.version, &answer);
+            context.send(call, Then::ProbeJudged { refused, away })
+        }
+        Then::ProbeJudged {
+            refused: version,
+            away: unheard,
+        } => {
+            if let Some(version) = version.filter(|_| away) {
+                refused(actor, context, version);
+            }
+            if unheard {
+                back_off(actor, context, BlockedBy::UpstreamAway);
+                return None;
+            }
+            begin(actor, Reason::Repair, context)
+        }
+        Then::Begun { begin, started } => match answer {
+            Answer::Begun {
+                begun,
+                confirmed,
+                at,
+            } => begun_is(actor, begin, started, begun, confirmed, at, context),
+            _ => store_failed(actor, context),
+        },
+        Then::Fetched(attempting) => fetched(attempting, &answer, context),
+        Then::Committed {
+            attempting,
+            commit,
+            expires,
+        } => committed(actor, attempting, &commit, expires, &answer, context),
+        Then::Failed(by, wait) => read(context, Then::ReadAndBlock(by, wait)),
+        Then::Released(by) => read(context, Then::ReadAndBackOff(by)),
+        Then::ReadAndEnd | Then::ReadAndBlock(..) | Then::ReadAndBackOff(_) => {
+            if !matches!(flight.call, Call::Read) {
+                return if away {
+                    store_failed(actor, context)
+                } else {
+                    read(context, flight.then)
+                };
+            }
+            match answer {
+                Answer::Record(record, at) => {
+                    let sent = super::scale::moment(flight.sent);
+                    actor.observe(now, context.sabotage, *record, at, sent);
+                }
+                _ => actor.lost_store(now),
+            }
+            match flight.then {
+                Then::ReadAndBlock(by, wait) => {
+                    actor.update(now, |replica| replica.block(by, clock, wait));
+                }
+                Then::ReadAndBackOff(by) => back_off(actor, context, by),
+                _ => {}
+            }
+            None
+        }
+        Then::Claimed { grant, every } => match answer {
+            Answer::Claimed(Claimed::Yours) => {
+                let sent = clock;
+                context.send(
+                    Call::Check(grant.clone()),
+                    Then::Watched { grant, every, sent },
+                )
+            }
+            Answer::Claimed(_) => end_watch(actor, every, context),
+            _ => store_failed(actor, context),
+        },
+        Then::Watched { grant, every, sent } => {
+            if matches!(answer, Answer::Accepted) {
+                actor.update(now, |replica| replica.accepted(grant.version, sent));
+            }
+            let refused = matches!(answer, Answer::Refused).then_some(grant.version);
+            let call = judge(grant.version, &answer);
+            context.send(call, Then::WatchJudged { refused, every })
+        }
+        Then::WatchJudged {
+            refused: version,
+            every,
+        } => {
+            if let Some(version) = version.filter(|_| away) {
+                refused(actor, context, version);
+            }
+            end_watch(actor, every, context)
+        }
+        Then::Offered => match answer {
+            Answer::Committed(Committed::Stored { .. }) => read(context, Then::ReadAndEnd),
+            Answer::Committed(Committed::Late) => {
+                actor.update(
+                    now,
+                    token_broker::domain::replica::Replica::pending_is_settled,
+                );
+                put_back(actor, context)
+            }
+            _ => store_failed(actor, context),
+        },
+        Then::PutBackChecked { version, sent } => {
+            put_back_checked(actor, version, sent, &answer, context)
+        }
+        Then::PutBack { version } => put_back_answered(actor, version, &answer, context),
+        Then::CutOffChecked { version, sent } => {
+            actor.update(now, |replica| match answer {
+                Answer::Accepted => replica.accepted(version, sent),
+                Answer::Refused => {
+                    replica.refused(version, clock);
+                }
+                _ => replica.check_failed(sent),
+            });
+            end_cut_off(actor, context)
+        }
+        Then::Asked => {
+            actor.update(now, |replica| replica.asked(clock));
+            if away {
+                return store_failed(actor, context);
+            }
+            None
+        }
+    }
+}
+
+/// What the refresher sends once more where no answer came.
+fn is_repeated(flight: &Flight) -> bool {
+    matches!(
+        flight.call,
+        Call::Begin(_) | Call::Commit(_) | Call::Fail(_) | Call::Release(_)
+    )
+}
+
+fn end_watch(actor: &mut Actor, every: Duration, context: &Context<'_>) -> Option<Flight> {
+    let clock = context.clock();
+    actor.update(context.now, |replica| replica.checked(clock, every / 4));
+    read(context, Then::ReadAndEnd)
+}
+
+fn begun_is(
+    actor: &mut Actor,
+    begin: Begin,
+    started: Moment,
+    begun: Begun,
+    confirmed: bool,
+    at: Timestamp,
+    context: &Context<'_>,
+) -> Option<Flight> {
+    let clock = context.clock();
+    let wait = |until: Timestamp| until.since(at).max(Duration::from_millis(1));
+    let (by, until) = match begun {
+        Begun::Granted(permit) => {
+            let attempting = Attempting {
+                attempt: Attempt {
+                    epoch: permit.epoch,
+                    nonce: begin.nonce,
+                },
+                permit,
+                started,
+            };
+            return fetch_under_lease(actor, attempting, confirmed, context);
+        }
+        Begun::Fresh(grant) => {
+            let known = actor.replica.floor() == grant.version;
+            return if known && begin.reason == Reason::Scheduled {
+                read(context, Then::ReadAndBlock(BlockedBy::Spacing, EARLY))
+            } else {
+                read(context, Then::ReadAndEnd)
+            };
+        }
+        Begun::Behind | Begun::Paused => return read(context, Then::ReadAndEnd),
+        Begun::Busy { until } => (BlockedBy::Busy, until),
+        Begun::CoolingDown { class, until } => (BlockedBy::CoolingDown(class), until),
+        Begun::Spacing { until } => (BlockedBy::Spacing, until),
+        Begun::BudgetSpent { until } => (BlockedBy::BudgetSpent, until),
+    };
+    actor.update(context.now, |replica| replica.block(by, clock, wait(until)));
+    None
+}
+
+fn fetch_under_lease(
+    actor: &Actor,
+    attempting: Attempting,
+    confirmed: bool,
+    context: &Context<'_>,
+) -> Option<Flight> {
+    let now = context.clock();
+    let rules = actor.replica.rules();
+    let passed = now.boot.saturating_sub(attempting.started.boot);
+    let left = attempting.permit.valid_for.saturating_sub(passed);
+    let view = actor.replica.view(now);
+    let may_wait = view
+        .servable(now)
+        .is_some_and(|(_, life)| life > rules.lease * 2);
+    let release = Call::Release(attempting.attempt);
+    if !confirmed && may_wait {
+        return context.send(release, Then::Released(BlockedBy::Unconfirmed));
+    }
+    if left < rules.timeout && context.sabotage != Sabotage::Validity {
+        return context.send(release, Then::Released(BlockedBy::LeaseTooShort));
+    }
+    context.send(Call::Fetch, Then::Fetched(attempting))
+}
+
+fn fetched(attempting: Attempting, answer: &Answer, context: &Context<'_>) -> Option<Flight> {
+    let class = match answer {
+        Answer::Issued(token) => return commit(attempting, *token, context),
+        Answer::NotSent => {
+            let release = Call::Release(attempting.attempt);
+            return context.send(release, Then::Released(BlockedBy::UpstreamAway));
+        }
+        Answer::Definite => ErrorClass::Busy,
+        _ => ErrorClass::Unclear,
+    };
+    let Permit {
+        failures, begun_at, ..
+    } = attempting.permit;
+    let cooldown = class.cooldown(failures + 1, (TICK, TICK * 2), begun_at, 0.0);
+    let failure = Failure {
+        attempt: attempting.attempt,
+        class,
+        cooldown,
+        secret: SECRET,
+    };
+    let by = BlockedBy::CoolingDown(class);
+    context.send(Call::Fail(failure), Then::Failed(by, cooldown))
+}
+
+fn commit(attempting: Attempting, token: Token, context: &Context<'_>) -> Option<Flight> {
+    let life = TICK * u32::from(LIFE);
+    let begun_at = attempting.permit.begun_at;
+    let commit = Box::new(Commit {
+        attempt: attempting.attempt,
+        grant: Grant {
+            version: Version::fetched_under(attempting.permit.epoch),
+            value: value(token),
+            digest: digest(token),
+            issued_at: begun_at,
+            expires_at: begun_at + life,
+        },
+    });
+    let then = Then::Committed {
+        attempting,
+        commit: commit.clone(),
+        expires: attempting.started.after(life),
+    };
+    context.send(Call::Commit(commit), then)
+}
+
+fn committed(
+    actor: &mut Actor,
+    attempting: Attempting,
+    commit: &Commit,
+    expires: Moment,
+    answer: &Answer,
+    context: &Context<'_>,
+) -> Option<Flight> {
+    let Attempting {
+        attempt, started, ..
+    } = attempting;
+    let grant = commit.grant.clone();
+    match answer {
+        Answer::Committed(Committed::Stored {
+            version,
+            expires_at,
+        }) => {
+            let extra = expires_at.since(grant.expires_at);
+            let stored = Grant {
+                version: *version,
+                expires_at: *expires_at,
+                ..grant
+            };
+            actor.update(context.now, |replica| {
+                replica.committed(stored, expires.after(extra), started);
+            });
+            read(context, Then::ReadAndEnd)
+        }
+        Answer::Committed(Committed::Late) => read(context, Then::ReadAndEnd),
+        _ => {
+            if context.sabotage != Sabotage::Pending {
+                actor.update(context.now, |replica| {
+                    replica.keep_pending(grant, expires, Some(attempt), started);
+                });
+            }
+            store_failed(actor, context)
+        }
+    }
+}
+
+fn put_back_checked(
+    actor: &mut Actor,
+    version: Version,
+    sent: Moment,
+    answer: &Answer,
+    context: &Context<'_>,
+) -> Option<Flight> {
+    let clock = context.clock();
+    let unchecked = context.sabotage == Sabotage::PutBackCheck;
+    match answer {
+        _ if unchecked => {}
+        Answer::Accepted => actor.update(context.now, |replica| replica.accepted(version, sent)),
+        Answer::Refused => {
+            refused(actor, context, version);
+            return read(context, Then::ReadAndEnd);
+        }
+        _ => {
+            actor.update(context.now, |replica| replica.check_failed(sent));
+            back_off(actor, context, BlockedBy::UpstreamAway);
+            return None;
+        }
+    }
+    let grant = actor.replica.live(clock)?.as_ref().clone();
+    let version = grant.version;
+    let memory = if context.sabotage == Sabotage::Memory {
+        Memory::default()
+    } else {
+        actor.replica.memory(clock)
+    };
+    let put_back = Call::PutBack(Box::new(PutBack { grant, memory }));
+    context.send(put_back, Then::PutBack { version })
+}
+
+fn put_back_answered(
+    actor: &mut Actor,
+    version: Version,
+    answer: &Answer,
+    context: &Context<'_>,
+) -> Option<Flight> {
+    match answer {
+        Answer::PutBack(PutBackAnswer::Superseded) => {
+            return read(
+                context,
+                Then::ReadAndBlock(BlockedBy::Behind, SUPERSEDED_WAIT),
+            );
+        }
+        Answer::PutBack(PutBackAnswer::Dead) => step::refused(actor, context, version),
+        Answer::PutBack(PutBackAnswer::Stored | PutBackAnswer::Conflict) => {}
+        _ => return store_failed(actor, context),
+    }
+    read(context, Then::ReadAndEnd)
+}

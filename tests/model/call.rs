@@ -1,0 +1,65 @@
+//! What travels between a replica and the store or upstream: a question, and its answer.
+
+use token_broker::domain::grant::Grant;
+use token_broker::domain::protocol::{
+    Attempt, Begin, Begun, Claim, Claimed, Commit, Committed, Failure, Judge, PutBack,
+    PutBackAnswer, Record, Suspect,
+};
+use token_broker::domain::time::Timestamp;
+
+use super::upstream::Token;
+
+/// A question.
+#[derive(Clone, Debug)]
+pub(crate) enum Call {
+    Begin(Begin),
+    Commit(Box<Commit>),
+    Fail(Failure),
+    Release(Attempt),
+    Claim(Claim),
+    Judge(Judge),
+    PutBack(Box<PutBack>),
+    Suspect(Suspect),
+    Read,
+    Ask,
+    Fetch,
+    Check(Box<Grant>),
+}
+
+impl Call {
+    /// Whether it goes to the store; the others go to upstream.
+    pub(crate) const fn is_for_store(&self) -> bool {
+        !matches!(self, Self::Fetch | Self::Check(_))
+    }
+
+    /// Whether it changes anything: a read or a check that comes late does not.
+    pub(crate) const fn changes(&self) -> bool {
+        !matches!(self, Self::Read | Self::Ask | Self::Check(_))
+    }
+}
+
+/// An answer, or that none came.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    Begun {
+        begun: Begun,
+        confirmed: bool,
+        at: Timestamp,
+    },
+    Committed(Committed),
+    Done,
+    Claimed(Claimed),
+    Judged,
+    PutBack(PutBackAnswer),
+    Record(Box<Record>, Timestamp),
+    /// Upstream issued this.
+    Issued(Token),
+    /// A well-formed error: "busy".
+    Definite,
+    /// The request never left.
+    NotSent,
+    Accepted,
+    Refused,
+    /// No answer; what was asked may or may not have happened.
+    Away,
+}

@@ -1,0 +1,85 @@
+//! Which orders of what happens within one tick need not be tried.
+//!
+//! Two replicas that act at once can do so in hundreds of orders, most of which end in the same state.
+//! Where a rule in here applies, one replica goes on first. `MODEL_EVERY_ORDER=1` tries them all.
+
+use token_broker::domain::replica::Step;
+
+use super::action::Action;
+use super::call::Call;
+use super::scale::moment;
+use super::step::Then;
+use super::world::World;
+
+/// What can still go wrong at this point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Concerns {
+    /// Only what concerns this replica: for all else, before and after are the same.
+    One(usize),
+    /// Anything.
+    All,
+}
+
+/// The move that goes first, if there is one.
+pub(crate) fn first(world: &World, moves: &[Action]) -> Option<(Action, Concerns)> {
+    local(world, moves)
+        .or_else(|| last_read(world, moves))
+        .or_else(|| watch(world, moves))
+}
+
+/// An answer that has arrived, or a step that is due, where nothing else is about to happen to that
+/// replica, concerns nobody else: whatever the others do before it, they can do after it.
+fn local(world: &World, moves: &[Action]) -> Option<(Action, Concerns)> {
+    moves.iter().find_map(|action| {
+        let (Action::Deliver(index) | Action::Start(index)) = *action else {
+            return None;
+        };
+        let follows = moves.contains(&Action::Follow(index));
+        let slow =
+            matches!(action, Action::Deliver(_)) && !world.sides[index].actor.must_go_on(world.now);
+        (!follows && !slow).then_some((*action, Concerns::One(index)))
+    })
+}
+
+/// A step ends by reading the record. What it would see of the others' later changes, the next signal
+/// or reconcile shows it too.
+fn last_read(world: &World, moves: &[Action]) -> Option<(Action, Concerns)> {
+    moves.iter().find_map(|action| {
+        let Action::Apply(index) = *action else {
+            return None;
+        };
+        let flight = world.sides[index].actor.flight.as_ref()?;
+        matches!(flight.call, Call::Read).then_some((*action, Concerns::One(index)))
+    })
+}
+
+/// A watch that nobody else's refresh can meet in this tick: two watches make no difference to each
+/// other beside who of them checks.
+fn watch(world: &World, moves: &[Action]) -> Option<(Action, Concerns)> {
+    let watches = |index: usize| {
+        world.sides[index]
+            .actor
+            .flight
+            .as_ref()
+            .is_some_and(|flight| {
+                matches!(
+                    flight.then,
+                    Then::Claimed { .. } | Then::Watched { .. } | Then::WatchJudged { .. }
+                )
+            })
+    };
+    let now = moment(world.now);
+    let rests = |index: usize| {
+        let actor = &world.sides[index].actor;
+        let plan = actor.replica.next(now).filter(|plan| plan.at <= now.boot);
+        actor.flight.is_none() && plan.is_none_or(|plan| plan.step == Step::Watch)
+    };
+    let quiet = world.strays.is_empty() && !world.sides.iter().any(|side| side.actor.cut_off);
+    moves.iter().find_map(|action| {
+        let (Action::Apply(index) | Action::Deliver(index)) = *action else {
+            return None;
+        };
+        let others_rest = (0..world.sides.len()).all(|other| other == index || rests(other));
+        (quiet && watches(index) && others_rest).then_some((*action, Concerns::All))
+    })
+}

@@ -1,0 +1,269 @@
+//! One step of the write flow as a sequence of calls, in the order of `src/refresher`: what is sent
+//! first, and what follows from each answer. Every decision is the domain's.
+
+use std::time::Duration;
+
+use token_broker::domain::backoff::backoff;
+use token_broker::domain::epoch::{Nonce, Version};
+use token_broker::domain::grant::Grant;
+use token_broker::domain::protocol::{
+    Attempt, Begin, Claim, Commit, Judge, Permit, Reason, Suspect,
+};
+use token_broker::domain::replica::{BlockedBy, Replica, Step, StoreTrouble};
+use token_broker::domain::secret::Fingerprint;
+use token_broker::domain::state::{Memory, Verdict};
+use token_broker::domain::time::Moment;
+
+use super::actor::{Actor, Flight};
+use super::call::{Answer, Call};
+use super::sabotage::Sabotage;
+use super::scale::{Tick, moment};
+
+/// The one AppSecret.
+pub(crate) const SECRET: Fingerprint = Fingerprint::new(7);
+
+/// What an answer is waited for.
+#[derive(Clone, Debug)]
+pub(crate) enum Then {
+    /// The check before a repair.
+    Probed(Box<Grant>),
+    /// What that check said is told to the store; whether upstream answered at all.
+    ProbeJudged {
+        refused: Option<Version>,
+        away: bool,
+    },
+    Begun {
+        begin: Begin,
+        started: Moment,
+    },
+    Fetched(Attempting),
+    Committed {
+        attempting: Attempting,
+        commit: Box<Commit>,
+        expires: Moment,
+    },
+    Failed(BlockedBy, Duration),
+    Released(BlockedBy),
+    /// The record is read, and the step is over.
+    ReadAndEnd,
+    ReadAndBlock(BlockedBy, Duration),
+    ReadAndBackOff(BlockedBy),
+    Claimed {
+        grant: Box<Grant>,
+        every: Duration,
+    },
+    Watched {
+        grant: Box<Grant>,
+        every: Duration,
+        sent: Moment,
+    },
+    WatchJudged {
+        refused: Option<Version>,
+        every: Duration,
+    },
+    /// The pending commit was sent again.
+    Offered,
+    /// The held grant was checked, to be put back.
+    PutBackChecked {
+        version: Version,
+        sent: Moment,
+    },
+    PutBack {
+        version: Version,
+    },
+    CutOffChecked {
+        version: Version,
+        sent: Moment,
+    },
+    Asked,
+}
+
+/// One attempt under way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attempting {
+    pub(crate) attempt: Attempt,
+    pub(crate) permit: Permit,
+    pub(crate) started: Moment,
+}
+
+/// What a step needs of its surroundings.
+pub(crate) struct Context<'a> {
+    pub(crate) now: Tick,
+    pub(crate) sabotage: Sabotage,
+    /// How many nonces were drawn in this tick.
+    pub(crate) nonces: &'a mut u8,
+}
+
+impl Context<'_> {
+    pub(crate) fn clock(&self) -> Moment {
+        moment(self.now)
+    }
+
+    fn nonce(&mut self) -> Nonce {
+        *self.nonces += 1;
+        Nonce(u128::from(self.now) * 100 + u128::from(*self.nonces))
+    }
+
+    pub(crate) fn send(&self, call: Call, then: Then) -> Option<Flight> {
+        Some(Flight {
+            call,
+            answer: None,
+            sent: self.now,
+            repeated: false,
+            then,
+        })
+    }
+}
+
+/// The first call of a step.
+pub(crate) fn start(actor: &mut Actor, step: Step, context: &mut Context<'_>) -> Option<Flight> {
+    let now = context.clock();
+    match step {
+        Step::Refresh(reason) => refresh(actor, reason, context),
+        Step::Offer => offer(actor, context),
+        Step::Watch => {
+            let stored = actor.replica.record()?.0.servable()?.clone();
+            let every = actor.replica.watch_every(now);
+            let claim = Claim {
+                version: stored.version,
+                every,
+            };
+            let grant = Box::new(stored);
+            context.send(Call::Claim(claim), Then::Claimed { grant, every })
+        }
+        Step::CheckCutOff => {
+            if context.sabotage == Sabotage::CutOffCheck {
+                return end_cut_off(actor, context);
+            }
+            check_held(actor, context, |version| Then::CutOffChecked {
+                version,
+                sent: now,
+            })
+            .or_else(|| end_cut_off(actor, context))
+        }
+        Step::Suspect => {
+            let floor = actor.replica.floor();
+            context.send(Call::Suspect(Suspect { floor }), Then::ReadAndEnd)
+        }
+        Step::Ask => context.send(Call::Ask, Then::Asked),
+        Step::RefreshAlone => None,
+    }
+}
+
+fn refresh(actor: &Actor, reason: Reason, context: &mut Context<'_>) -> Option<Flight> {
+    let stored = actor
+        .replica
+        .record()
+        .and_then(|(record, _)| record.servable());
+    if let Some(stored) = stored
+        && reason == Reason::Repair
+        && context.sabotage != Sabotage::Probe
+    {
+        let stored = Box::new(stored.clone());
+        return context.send(Call::Check(stored.clone()), Then::Probed(stored));
+    }
+    begin(actor, reason, context)
+}
+
+pub(crate) fn begin(actor: &Actor, reason: Reason, context: &mut Context<'_>) -> Option<Flight> {
+    let started = context.clock();
+    let memory = if context.sabotage == Sabotage::Memory {
+        Memory::default()
+    } else {
+        actor.replica.memory(started)
+    };
+    let begin = Begin {
+        reason,
+        nonce: context.nonce(),
+        memory,
+        secret: SECRET,
+    };
+    context.send(Call::Begin(begin), Then::Begun { begin, started })
+}
+
+fn offer(actor: &mut Actor, context: &Context<'_>) -> Option<Flight> {
+    let Some((attempt, grant)) = actor.replica.pending() else {
+        return put_back(actor, context);
+    };
+    let commit = Commit {
+        attempt,
+        grant: grant.as_ref().clone(),
+    };
+    context.send(Call::Commit(Box::new(commit)), Then::Offered)
+}
+
+/// Asks upstream about the held grant before it is put back.
+pub(crate) fn put_back(actor: &mut Actor, context: &Context<'_>) -> Option<Flight> {
+    let sent = context.clock();
+    check_held(actor, context, |version| Then::PutBackChecked {
+        version,
+        sent,
+    })
+    .or_else(|| {
+        back_off(actor, context, BlockedBy::UpstreamAway);
+        None
+    })
+}
+
+fn check_held(
+    actor: &Actor,
+    context: &Context<'_>,
+    then: impl FnOnce(Version) -> Then,
+) -> Option<Flight> {
+    let held = actor.replica.live(context.clock())?.as_ref().clone();
+    let version = held.version;
+    context.send(Call::Check(Box::new(held)), then(version))
+}
+
+/// The step ends, after the record was read.
+pub(crate) fn read(context: &Context<'_>, then: Then) -> Option<Flight> {
+    context.send(Call::Read, then)
+}
+
+pub(crate) fn end_cut_off(actor: &mut Actor, context: &Context<'_>) -> Option<Flight> {
+    let every = actor.replica.rules().reconcile;
+    actor.update(context.now, |replica| {
+        replica.checked(context.clock(), every);
+    });
+    None
+}
+
+/// The store was away: nothing more in this step, and the follower looks after it soon.
+pub(crate) fn store_failed(actor: &mut Actor, context: &Context<'_>) -> Option<Flight> {
+    actor.update(context.now, |replica| {
+        replica.store_failed(StoreTrouble::Away, context.clock());
+    });
+    actor.next_read = actor.next_read.min(context.now + 1);
+    back_off(actor, context, BlockedBy::StoreAway);
+    None
+}
+
+pub(crate) fn back_off(actor: &mut Actor, context: &Context<'_>, by: BlockedBy) {
+    let now = context.clock();
+    actor.update(context.now, |replica| {
+        let (shortest, longest) = replica.rules().backoff;
+        let wait = backoff(replica.count_failure(), shortest, longest, 0.0);
+        replica.block(by, now, wait);
+    });
+}
+
+/// What was asked of upstream, as a verdict on the version.
+pub(crate) fn judge(version: Version, answer: &Answer) -> Call {
+    let verdict = match answer {
+        Answer::Accepted => Verdict::Accepted,
+        Answer::Refused => Verdict::Refused,
+        _ => Verdict::Inconclusive,
+    };
+    Call::Judge(Judge {
+        version,
+        verdict,
+        reported: false,
+    })
+}
+
+/// A verdict that did not reach the store still counts for this replica.
+pub(crate) fn refused(actor: &mut Actor, context: &Context<'_>, version: Version) {
+    actor.update(context.now, |replica: &mut Replica| {
+        replica.refused(version, context.clock());
+    });
+}

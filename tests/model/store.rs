@@ -1,0 +1,320 @@
+//! The store: the domain's record behind its own functions, a standby that may fall behind, and what is
+//! promised of each change.
+
+use token_broker::domain::epoch::Epoch;
+use token_broker::domain::protocol::{Begin, Begun, Commit, Committed, Reason, Record};
+use token_broker::domain::secret::Fingerprint;
+use token_broker::domain::state::{Memory, State};
+use token_broker::domain::time::Timestamp;
+
+use super::call::{Answer, Call};
+use super::promise::Broken;
+use super::sabotage::{Sabotage, rules_under};
+use super::scale;
+use super::scale::{Tick, store_time};
+
+const ORIGIN: Fingerprint = Fingerprint::new(1);
+
+/// The store and what surrounds it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Store {
+    record: Record,
+    /// What a standby knows since replication to it stopped, and whether `begin` says that its change
+    /// is confirmed all the same.
+    standby: Option<(Box<Record>, bool)>,
+    /// How far its clock is behind.
+    behind: Tick,
+    /// How often its data went back or away.
+    losses: u8,
+    /// The highest epoch it ever handed out.
+    highest: Epoch,
+}
+
+/// What an operation answered, and whether the other replicas are told.
+pub(crate) struct Applied {
+    pub(crate) answer: Answer,
+    pub(crate) signals: bool,
+}
+
+impl Store {
+    /// What the record says, for people.
+    pub(crate) fn summary(&self) -> String {
+        let state = &self.record.state;
+        let grant = self.record.grant.as_ref();
+        format!(
+            "{:?} v{:?} lease {:?} intent {:?} suspect {:?} dead {:?} epoch {:?} close {:?}",
+            grant.map(|grant| super::upstream::token_of(&grant.digest)),
+            grant.map(|grant| grant.version.0),
+            state.lease.map(|lease| (lease.epoch.0, lease.until)),
+            state.intent.map(|intent| intent.epoch.0),
+            state.suspect.map(|epoch| epoch.0),
+            state.dead.map(|dead| dead.version.0),
+            state.epoch.0,
+            state.close_watch_until,
+        )
+    }
+
+    pub(crate) fn is_lagging(&self) -> bool {
+        self.standby.is_some()
+    }
+
+    fn time(&self, now: Tick) -> Timestamp {
+        store_time(now, self.behind, self.losses)
+    }
+
+    /// Everything is gone.
+    pub(crate) fn lose(&mut self) {
+        self.record = Record::default();
+        self.losses += 1;
+    }
+
+    /// From now on nothing reaches the standby.
+    pub(crate) fn lag(&mut self, confirmed: bool) {
+        self.standby = Some((Box::new(self.record.clone()), confirmed));
+    }
+
+    /// Replication goes on: the standby has caught up.
+    pub(crate) fn catch_up(&mut self) {
+        self.standby = None;
+    }
+
+    /// The standby takes over, with a clock that is behind.
+    pub(crate) fn fail_over(&mut self, behind: Tick) {
+        if let Some((record, _)) = self.standby.take() {
+            self.record = *record;
+            self.behind = behind;
+            self.losses += 1;
+        }
+    }
+
+    /// The record as a replica reads it.
+    pub(crate) fn read(&self, now: Tick) -> (Record, Timestamp) {
+        let at = self.time(now);
+        let mut record = self.record.clone();
+        open(&mut record, at);
+        (record, at)
+    }
+
+    /// Runs a call.
+    pub(crate) fn apply(
+        &mut self,
+        call: &Call,
+        now: Tick,
+        sabotage: Sabotage,
+    ) -> Result<Applied, Broken> {
+        let at = self.time(now);
+        let rules = rules_under(sabotage);
+        open(&mut self.record, at);
+        let before = self.record.clone();
+        prepare(&mut self.record, call, sabotage, at);
+        let told = |answer| Applied {
+            answer,
+            signals: true,
+        };
+        let quiet = |answer| Applied {
+            answer,
+            signals: false,
+        };
+        let record = &mut self.record;
+        let applied = match call {
+            Call::Begin(begin) => {
+                let begin = &asked(begin, &before, sabotage);
+                let mut begun = record.begin(begin, &rules, at);
+                if sabotage == Sabotage::EpochFromTime {
+                    count_epoch(&mut record.state, &before.state, &mut begun);
+                }
+                if sabotage == Sabotage::None {
+                    self.check_begin(begin, &before, &begun, at)?;
+                }
+                quiet(Answer::Begun {
+                    begun,
+                    confirmed: self
+                        .standby
+                        .as_ref()
+                        .is_none_or(|(_, confirmed)| *confirmed),
+                    at,
+                })
+            }
+            Call::Commit(commit) => {
+                let committed = record.commit(commit, &rules, at);
+                if sabotage == Sabotage::None {
+                    check_commit(commit, &before, record, committed)?;
+                }
+                told(Answer::Committed(committed))
+            }
+            Call::Fail(failure) => {
+                record.fail(failure, &rules, at);
+                told(Answer::Done)
+            }
+            Call::Release(attempt) => {
+                record.release(attempt, &rules);
+                quiet(Answer::Done)
+            }
+            Call::Claim(claim) => quiet(Answer::Claimed(record.claim_check(claim, at))),
+            Call::Judge(judge) => {
+                let judged = record.judge(judge, &rules, at);
+                let dead = matches!(judged, token_broker::domain::protocol::Judged::Dead { .. });
+                Applied {
+                    answer: Answer::Judged,
+                    signals: dead,
+                }
+            }
+            Call::PutBack(put_back) => told(Answer::PutBack(record.put_back(put_back, &rules, at))),
+            Call::Suspect(suspect) => {
+                record.suspect(suspect, &rules, at);
+                told(Answer::Done)
+            }
+            Call::Ask => told(Answer::Done),
+            Call::Read => quiet(Answer::Record(Box::new(record.clone()), at)),
+            Call::Fetch | Call::Check(_) => quiet(Answer::Away),
+        };
+        if sabotage == Sabotage::None {
+            check_suspect(call, &before.state, &self.record.state)?;
+        }
+        tamper(&mut self.record.state, call, sabotage);
+        Ok(applied)
+    }
+
+    /// One holder at a time, and no epoch twice unless data and time were lost.
+    fn check_begin(
+        &mut self,
+        begin: &Begin,
+        before: &Record,
+        begun: &Begun,
+        at: Timestamp,
+    ) -> Result<(), Broken> {
+        let Begun::Granted(permit) = begun else {
+            return Ok(());
+        };
+        let state = &before.state;
+        let again = state.lease.is_some_and(|lease| lease.nonce == begin.nonce);
+        let overtaken = |epoch| state.dead.is_some_and(|dead| epoch <= dead.epoch);
+        let held = state
+            .lease
+            .is_some_and(|lease| at < lease.until && !overtaken(lease.epoch));
+        if held && !again {
+            return Err(Broken::TwoHolders);
+        }
+        let unique = again || permit.epoch > self.highest;
+        if !unique && self.behind == 0 {
+            return Err(Broken::EpochTwice);
+        }
+        self.highest = self.highest.max(permit.epoch);
+        Ok(())
+    }
+}
+
+fn open(record: &mut Record, at: Timestamp) {
+    let opened = record.open(&scale::rules(), ORIGIN, at);
+    debug_assert!(opened.is_ok(), "there is only one fleet");
+}
+
+/// A late grant is not stored.
+fn check_commit(
+    commit: &Commit,
+    before: &Record,
+    after: &Record,
+    committed: Committed,
+) -> Result<(), Broken> {
+    let attempt = commit.attempt;
+    let holds = before
+        .state
+        .lease
+        .is_some_and(|lease| (lease.epoch, lease.nonce) == (attempt.epoch, attempt.nonce));
+    let repeated = before.state.committed == Some((attempt.epoch, attempt.nonce));
+    if !holds && !repeated && (after.grant != before.grant || committed != Committed::Late) {
+        return Err(Broken::LateStored);
+    }
+    Ok(())
+}
+
+/// Only a commit of a higher epoch clears a suspect, and no suspect goes back.
+fn check_suspect(call: &Call, before: &State, after: &State) -> Result<(), Broken> {
+    let Some(was) = before.suspect else {
+        return Ok(());
+    };
+    let cleared_by_higher = matches!(call, Call::Commit(commit) if commit.attempt.epoch > was);
+    match after.suspect {
+        Some(is) if is >= was => Ok(()),
+        None if cleared_by_higher => Ok(()),
+        _ => Err(Broken::SuspectCleared),
+    }
+}
+
+/// What a missing safeguard changes before a call.
+fn prepare(record: &mut Record, call: &Call, sabotage: Sabotage, at: Timestamp) {
+    let state = &mut record.state;
+    match (sabotage, call) {
+        (Sabotage::Epoch, Call::Commit(commit)) => {
+            state.version = state.version.min(commit.grant.version);
+            if let Some(lease) = &mut state.lease {
+                lease.epoch = commit.attempt.epoch;
+                lease.nonce = commit.attempt.nonce;
+            } else {
+                state.lease = Some(token_broker::domain::state::Lease {
+                    nonce: commit.attempt.nonce,
+                    epoch: commit.attempt.epoch,
+                    until: at,
+                });
+            }
+        }
+        (Sabotage::Nonce, Call::Commit(commit)) => {
+            let attempt = commit.attempt;
+            if let Some(lease) = &mut state.lease
+                && lease.epoch == attempt.epoch
+            {
+                lease.nonce = attempt.nonce;
+            }
+        }
+        (Sabotage::Lease, Call::Begin(begin)) => {
+            state.lease.take_if(|lease| lease.nonce != begin.nonce);
+        }
+        (Sabotage::Spacing | Sabotage::LookAndSpacing, Call::Begin(_)) => {
+            state.last_fetch = Timestamp::NEVER;
+        }
+        _ => {}
+    }
+}
+
+/// What `begin` is asked where the second look is missing: as if somebody insisted.
+fn asked(begin: &Begin, before: &Record, sabotage: Sabotage) -> Begin {
+    let blind = matches!(sabotage, Sabotage::SecondLook | Sabotage::LookAndSpacing);
+    let Some(stored) = before.grant.as_ref().filter(|_| blind) else {
+        return *begin;
+    };
+    Begin {
+        reason: Reason::Forced,
+        memory: Memory {
+            version: begin.memory.version.max(stored.version),
+            ..begin.memory
+        },
+        ..*begin
+    }
+}
+
+/// The next epoch is the one after the last, whatever the time.
+fn count_epoch(state: &mut State, before: &State, begun: &mut Begun) {
+    let Begun::Granted(permit) = begun else {
+        return;
+    };
+    let epoch = Epoch(before.epoch.0 + 1);
+    permit.epoch = epoch;
+    state.epoch = epoch;
+    state.issuer = epoch;
+    if let Some(lease) = &mut state.lease {
+        lease.epoch = epoch;
+    }
+    if let Some(intent) = &mut state.intent {
+        intent.epoch = epoch;
+    }
+}
+
+/// What a missing safeguard changes after a call.
+fn tamper(state: &mut State, call: &Call, sabotage: Sabotage) {
+    match sabotage {
+        Sabotage::Intent => state.intent = None,
+        Sabotage::Suspect => state.suspect = None,
+        Sabotage::ClearedEarly if matches!(call, Call::Commit(_)) => state.suspect = None,
+        _ => {}
+    }
+}

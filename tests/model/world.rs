@@ -1,0 +1,334 @@
+//! The state of everything: replicas, store, upstream, what is under way between them, and the time.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+
+use token_broker::domain::grant::Grant;
+
+use super::actor::{Actor, Process};
+use super::answers;
+use super::call::{Answer, Call};
+use super::promise::{Broken, MOST_STEPS, bound};
+use super::sabotage::Sabotage;
+use super::scale::{LATEST_FETCH, Tick, moment};
+use super::shared::Shared;
+use super::step::{self, Context};
+use super::store::Store;
+use super::upstream::{Upstream, token_of};
+
+/// One replica and what changes too often to be hashed with it.
+#[derive(Clone, Hash)]
+pub(crate) struct Side {
+    pub(crate) actor: Shared<Actor>,
+    /// A signal has come.
+    pub(crate) signalled: bool,
+    /// Steps begun in this tick.
+    steps: u8,
+    /// For how many ticks without a break it has served a dead token.
+    pub(crate) dead_for: Tick,
+}
+
+/// Everything.
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) now: Tick,
+    pub(crate) sides: Vec<Side>,
+    pub(crate) store: Shared<Store>,
+    pub(crate) upstream: Upstream,
+    /// Questions that were given up by who asked and may still arrive, and when that was.
+    pub(crate) strays: Vec<(Tick, Shared<Call>)>,
+    /// Nonces drawn in this tick.
+    pub(crate) nonces: u8,
+    /// Faults so far.
+    pub(crate) faults: u8,
+    pub(crate) sabotage: Sabotage,
+    /// Whether replicas hear of what others changed, or learn it only when they reconcile.
+    pub(crate) signals: bool,
+}
+
+impl World {
+    /// Nothing has happened yet.
+    pub(crate) fn cold(replicas: usize, sabotage: Sabotage) -> Self {
+        let side = Side {
+            actor: Shared::new(Actor::new(sabotage)),
+            signalled: false,
+            steps: 0,
+            dead_for: 0,
+        };
+        Self {
+            now: 0,
+            sides: vec![side; replicas],
+            store: Shared::new(Store::default()),
+            upstream: Upstream::default(),
+            strays: Vec::new(),
+            nonces: 0,
+            faults: 0,
+            sabotage,
+            signals: true,
+        }
+    }
+
+    /// What tells this state from others. Replicas have no names: two states that differ only in which
+    /// replica is called which are one.
+    pub(crate) fn print(&self) -> u64 {
+        let hash = |value: &dyn Fn(&mut DefaultHasher)| {
+            let mut hasher = DefaultHasher::new();
+            value(&mut hasher);
+            hasher.finish()
+        };
+        let mut sides: Vec<u64> = self
+            .sides
+            .iter()
+            .map(|side| hash(&|hasher| side.hash(hasher)))
+            .collect();
+        sides.sort_unstable();
+        hash(&|hasher| {
+            self.now.hash(hasher);
+            sides.hash(hasher);
+            self.store.hash(hasher);
+            self.upstream.hash(hasher);
+            self.strays.hash(hasher);
+            self.nonces.hash(hasher);
+            (self.faults, self.signals).hash(hasher);
+        })
+    }
+
+    /// Whether time may go on: whoever runs has done what is due.
+    pub(crate) fn may_tick(&self) -> bool {
+        self.sides.iter().all(|side| {
+            let actor = &side.actor;
+            !(actor.must_read(self.now)
+                || (side.signalled && actor.runs())
+                || actor.must_step(self.now)
+                || actor.must_go_on(self.now))
+        })
+    }
+
+    /// One tick passes.
+    pub(crate) fn tick(&mut self) -> Result<(), Broken> {
+        let limit = bound(self.upstream.foreign > 0);
+        let mut broken = Ok(());
+        for side in &mut self.sides {
+            let served = side.actor.serves(self.now, self.sabotage);
+            // While upstream answers nobody, no token is refused, and none can be found dead.
+            let dead = !self.upstream.down
+                && served.is_some_and(|(token, _)| !self.upstream.accepts(token, self.now));
+            side.dead_for = if dead { side.dead_for + 1 } else { 0 };
+            if side.dead_for > limit {
+                broken = Err(Broken::DeadServed);
+            }
+            side.steps = 0;
+        }
+        self.now += 1;
+        self.nonces = 0;
+        let now = self.now;
+        self.strays
+            .retain(|(sent, call)| !matches!(**call, Call::Fetch) || now - sent <= LATEST_FETCH);
+        broken
+    }
+
+    /// The replica begins the step that is due.
+    pub(crate) fn start(&mut self, index: usize) -> Result<(), Broken> {
+        let side = &mut self.sides[index];
+        let mut context = Context {
+            now: self.now,
+            sabotage: self.sabotage,
+            nonces: &mut self.nonces,
+        };
+        side.actor.edit(|actor| {
+            if let Some(plan) = actor.replica.next(context.clock()) {
+                actor.flight = step::start(actor, plan.step, &mut context);
+            }
+        });
+        side.steps += 1;
+        if side.steps > MOST_STEPS {
+            return Err(Broken::Spins);
+        }
+        self.note_served(index)
+    }
+
+    /// The question of a replica is answered.
+    pub(crate) fn apply(&mut self, index: usize) -> Result<(), Broken> {
+        let Some(flight) = self.sides[index].actor.flight.clone() else {
+            return Ok(());
+        };
+        let cut_off = self.sides[index].actor.cut_off;
+        let answer = if flight.call.is_for_store() && cut_off {
+            Answer::Away
+        } else {
+            self.answer(&flight.call, Some(index))?
+        };
+        self.set_answer(index, answer);
+        Ok(())
+    }
+
+    pub(crate) fn set_answer(&mut self, index: usize, answer: Answer) {
+        self.sides[index].actor.edit(|actor| {
+            if let Some(flight) = &mut actor.flight {
+                flight.answer = Some(answer);
+            }
+        });
+    }
+
+    fn answer(&mut self, call: &Call, from: Option<usize>) -> Result<Answer, Broken> {
+        let now = self.now;
+        match call {
+            Call::Fetch if self.upstream.down => Ok(Answer::NotSent),
+            Call::Fetch => Ok(Answer::Issued(self.upstream.issue(now))),
+            Call::Check(_) if self.upstream.down => Ok(Answer::Away),
+            Call::Check(grant) => Ok(self.checked(grant)),
+            call => {
+                let sabotage = self.sabotage;
+                let applied = self.store.edit(|store| store.apply(call, now, sabotage))?;
+                if applied.signals && self.signals {
+                    for (index, side) in self.sides.iter_mut().enumerate() {
+                        let hears = side.actor.runs() && !side.actor.cut_off;
+                        side.signalled |= hears && Some(index) != from;
+                    }
+                }
+                Ok(applied.answer)
+            }
+        }
+    }
+
+    fn checked(&self, grant: &Grant) -> Answer {
+        if self.upstream.accepts(token_of(&grant.digest), self.now) {
+            Answer::Accepted
+        } else {
+            Answer::Refused
+        }
+    }
+
+    /// A question arrives that nobody waits for any more.
+    pub(crate) fn arrive(&mut self, stray: usize) -> Result<(), Broken> {
+        let (_, call) = self.strays.remove(stray);
+        self.answer(&call, None).map(|_| ())
+    }
+
+    /// An answer arrives, and what follows from it is done.
+    pub(crate) fn deliver(&mut self, index: usize) -> Result<(), Broken> {
+        let side = &mut self.sides[index];
+        let mut context = Context {
+            now: self.now,
+            sabotage: self.sabotage,
+            nonces: &mut self.nonces,
+        };
+        side.actor.edit(|actor| {
+            if let Some(flight) = actor.flight.take() {
+                actor.flight = answers::take(actor, flight, &mut context);
+            }
+        });
+        self.note_served(index)
+    }
+
+    /// The follower reads the record.
+    pub(crate) fn follow(&mut self, index: usize) -> Result<(), Broken> {
+        let (now, sabotage) = (self.now, self.sabotage);
+        let side = &mut self.sides[index];
+        let reading = (!side.actor.cut_off).then(|| self.store.read(now));
+        side.signalled = false;
+        side.actor.edit(|actor| actor.read(now, sabotage, reading));
+        self.note_served(index)
+    }
+
+    /// The follower asks, and its answer is delayed.
+    pub(crate) fn delay_reading(&mut self, index: usize) {
+        let now = self.now;
+        let (record, at) = self.store.read(now);
+        let side = &mut self.sides[index];
+        side.signalled = false;
+        side.actor.edit(|actor| {
+            actor.delayed = Some((Box::new(record), at, moment(now)));
+            actor.next_read = now + 1;
+        });
+    }
+
+    /// The delayed answer arrives.
+    pub(crate) fn end_delay(&mut self, index: usize) -> Result<(), Broken> {
+        let (now, sabotage) = (self.now, self.sabotage);
+        self.sides[index].actor.edit(|actor| {
+            if let Some((record, at, sent)) = actor.delayed.take() {
+                actor.observe(now, sabotage, *record, at, sent);
+            }
+        });
+        self.note_served(index)
+    }
+
+    /// Never backwards.
+    pub(crate) fn note_served(&mut self, index: usize) -> Result<(), Broken> {
+        let side = &mut self.sides[index];
+        let Some((_, version)) = side.actor.serves(self.now, self.sabotage) else {
+            return Ok(());
+        };
+        let before = side.actor.served;
+        if version > before {
+            side.actor.edit(|actor| actor.served = version);
+        }
+        if version < before {
+            return Err(Broken::Backwards);
+        }
+        Ok(())
+    }
+
+    /// Ends every trouble that lasts.
+    pub(crate) fn heal(&mut self) {
+        let now = self.now;
+        self.upstream.down = false;
+        self.strays.clear();
+        self.store.edit(Store::catch_up);
+        for side in &mut self.sides {
+            side.actor.edit(|actor| {
+                if actor.process == Process::Gone {
+                    actor.restart(now);
+                }
+                actor.process = Process::Runs;
+                if actor.cut_off {
+                    actor.cut_off = false;
+                    actor.reconnect(now);
+                }
+            });
+        }
+    }
+
+    /// Whether every replica serves a token that upstream accepts.
+    pub(crate) fn all_is_well(&self) -> bool {
+        self.sides.iter().all(|side| {
+            side.actor
+                .serves(self.now, self.sabotage)
+                .is_some_and(|(token, _)| self.upstream.accepts(token, self.now))
+        })
+    }
+
+    /// What a replica asked, and what it was answered, for people.
+    pub(crate) fn question(&self, index: usize) -> String {
+        let flight = self.sides[index].actor.flight.as_ref();
+        flight.map_or_else(String::new, |flight| {
+            format!("{:?} → {:?}", flight.call, flight.answer)
+        })
+    }
+
+    /// The state in a line, for people.
+    pub(crate) fn summary(&self) -> String {
+        let sides: Vec<String> = self
+            .sides
+            .iter()
+            .map(|side| {
+                let served = side.actor.serves(self.now, self.sabotage);
+                let dead = served.is_some_and(|(token, _)| !self.upstream.accepts(token, self.now));
+                let token = served.map(|(token, _)| token);
+                format!(
+                    "{:?} {token:?}{}",
+                    side.actor.process,
+                    if dead { "†" } else { "" }
+                )
+            })
+            .collect();
+        format!(
+            "{} | {} | {} | {:?}",
+            self.now,
+            sides.join(" | "),
+            self.store.summary(),
+            self.upstream
+        )
+    }
+}
