@@ -102,7 +102,7 @@ async fn a_fetch_that_wechat_acts_on_after_its_replacement_is_found_out() {
     rig.spaced().await;
     let watches = [rig.watch(holder.clone()), rig.watch(witness.clone())];
     let fetched = rig.fetches()[0];
-    fault_on_holder(&rig, FaultKind::DelayThenAct(Duration::from_millis(2300))).await;
+    fault_on_holder(&rig, FaultKind::DelayThenAct(Duration::from_millis(2800))).await;
     rig.newer(&witness, &before).await;
     let repaired = rig.versions(&witness).await;
     let repair = witness.token_within(&app, SOON).await.token();
