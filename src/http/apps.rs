@@ -37,7 +37,7 @@ pub(super) async fn pause(call: &Call) -> Result<HttpResponse, Problem> {
     set_pause(call, true).await
 }
 
-/// Fetches again.
+/// Fetches again, also after a refusal whose cause is mended.
 pub(super) async fn resume(call: &Call) -> Result<HttpResponse, Problem> {
     set_pause(call, false).await
 }

@@ -660,6 +660,28 @@ fn a_paused_app_is_not_fetched_and_the_newer_word_wins() {
 }
 
 #[test]
+fn whoever_resumes_an_app_ends_its_cooldown_but_gets_no_more_budget() {
+    let mut history = History::new(Mode::Token);
+    let mut fetches = 0;
+    while let (Begun::Granted(permit), nonce) = history.ask(Reason::Missing, Memory::default()) {
+        let attempt = Attempt {
+            epoch: permit.epoch,
+            nonce,
+        };
+        fetches += 1;
+        history.fail(attempt, ErrorClass::BadSecret);
+        let refused = history.begin(Reason::Missing);
+        assert!(matches!(refused, Begun::CoolingDown { .. }), "{refused:?}");
+        let resume = SetPause { paused: false };
+        history.record.set_pause(&resume, history.now);
+        assert_eq!(history.record.state.failures, 0);
+    }
+    assert!((2..1800).contains(&fetches), "{fetches}");
+    let spent = history.begin(Reason::Missing);
+    assert!(matches!(spent, Begun::BudgetSpent { .. }), "{spent:?}");
+}
+
+#[test]
 fn another_fleets_record_is_refused_and_left_alone() {
     let (mut history, _) = History::fresh(Mode::Token);
     let before = history.record.clone();

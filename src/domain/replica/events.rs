@@ -86,7 +86,6 @@ impl Replica {
                 state.pause,
                 state.version,
                 state.force,
-                record.grant.is_some(),
             )
         };
         let before = self

@@ -181,3 +181,30 @@ async fn change_the_secret(kept: Kept) {
     assert_eq!(fleet.wechat.count(APP, Endpoint::Token), 2);
     fleet.assert_in_order().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_has_mended_the_cause_resumes_the_app_and_waits_no_longer() {
+    let apps = apps(1);
+    let tune = |settings: Settings| settings.apps(apps.clone());
+    let mut fleet = Fleet::without_replicas(Kept::InRedis, wechat_with(&apps), tune).await;
+    fleet.wechat.set_error(APP, Some(50004));
+    fleet.add(2).await;
+    for replica in &fleet.replicas {
+        let refused = async || replica.caller().token(APP).await.code() == "refused_by_upstream";
+        eventually("it is refused", Duration::from_secs(5), refused).await;
+    }
+    fleet.wechat.set_error(APP, None);
+    assert_eq!(fleet.wechat.count(APP, Endpoint::Token), 1);
+
+    // Said to one of them.
+    let resume = format!("/apps/{APP}/resume");
+    let resumed = fleet.caller(0).post(&resume, serde_json::json!({})).await;
+    assert_eq!(resumed.status, 200);
+    for replica in &fleet.replicas {
+        let caller = replica.caller();
+        let reply = caller.token_within(APP, Duration::from_secs(3)).await;
+        assert_eq!(reply.status, 200);
+    }
+    assert_eq!(fleet.wechat.count(APP, Endpoint::Token), 2);
+    assert!(state(&fleet.caller(1), APP).await["cooldown"].is_null());
+}
