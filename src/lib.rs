@@ -34,3 +34,4 @@ pub mod reload;
 pub mod scheduler;
 pub mod snapshot;
 pub mod telemetry;
+pub mod trouble;

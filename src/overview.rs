@@ -1,10 +1,12 @@
 //! What there is to tell of an app without its secrets: one reading of a [`View`] for `GET /apps`, the
 //! metrics and the status page, so that the three never say different things.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::epoch::Version;
 use crate::domain::grant::Grant;
+use crate::domain::history::History;
 use crate::domain::protocol::Record;
 use crate::domain::replica::{BlockedBy, StoreTrouble, View, WhyNot};
 use crate::domain::rules::Rules;
@@ -53,6 +55,8 @@ pub struct Overview {
     pub expires_at: Option<Duration>,
     /// What is left until then.
     pub expires_in: Option<Duration>,
+    /// How long it was to live from its issue on.
+    pub life: Option<Duration>,
     /// When it was issued, by the store's clock.
     pub issued_at: Option<Timestamp>,
     /// When its refresh is due, before jitter, by the store's clock.
@@ -75,6 +79,8 @@ pub struct Overview {
     pub trouble: Option<StoreTrouble>,
     /// What the store remembers; `None` until it was read.
     pub stored: Option<Stored>,
+    /// What lately happened, as this replica saw it.
+    pub history: Arc<History>,
 }
 
 /// What the store remembers of an app beside its grant.
@@ -142,6 +148,7 @@ impl Overview {
             version: grant.map(|grant| grant.version),
             expires_at: served.map(|(_, left)| now.wall + left),
             expires_in: served.map(|(_, left)| left),
+            life: grant.map(Grant::life),
             issued_at: grant.map(|grant| grant.issued_at),
             refresh_at: grant.map(|grant| rules.due_at(grant)),
             vouched: served.is_some() && view.is_vouched(now),
@@ -157,6 +164,7 @@ impl Overview {
             cooldown: read.and_then(Reading::cooldown),
             trouble: view.trouble,
             stored: read.map(|read| read.stored(rules)),
+            history: Arc::clone(&view.history),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The rules, pure: no clock, no randomness, no I/O, and nothing imported but `std` and `thiserror`.
 //!
 //! Nouns: [`credential`], [`caller`], [`grant`], [`epoch`], [`secret`], [`time`], [`rules`], [`budget`],
-//! [`upstream_error`]. What the store does to its record of a credential: [`protocol`]. What one replica
+//! [`upstream_error`], [`history`]. What the store does to its record of a credential: [`protocol`]. What one replica
 //! makes of what it has seen: [`replica`].
 
 pub mod app_id;
@@ -11,6 +11,7 @@ pub mod caller;
 pub mod credential;
 pub mod epoch;
 pub mod grant;
+pub mod history;
 pub mod protocol;
 pub mod replica;
 pub mod rules;

@@ -6,6 +6,7 @@ use tracing::{info, warn};
 use super::fetch::log_refused;
 use super::{Refresher, StepEnd};
 use crate::domain::grant::Grant;
+use crate::domain::history::What;
 use crate::domain::protocol::Reason;
 use crate::domain::replica::BlockedBy;
 use crate::domain::time::{Moment, Timestamp, micros};
@@ -47,8 +48,10 @@ impl Refresher {
                 Fetched::Refused(error) => return self.refused_alone(id, reason, &error, started),
                 Fetched::NotSent(why) | Fetched::Ambiguous(why) => {
                     warn!(appid = %credential.app, reason = reason.as_str(), why, "no stable token: upstream and store are both away");
-                    self.publisher
-                        .update(id, |replica| replica.check_failed(started));
+                    self.publisher.update(id, |replica| {
+                        replica.check_failed(started);
+                        replica.note(What::NotSent(reason), started);
+                    });
                     return self.back_off(id, BlockedBy::UpstreamAway);
                 }
             };
@@ -73,7 +76,8 @@ impl Refresher {
             };
             info!(appid = %credential.app, expires_in_s = life.as_secs(), "stable token fetched without the store, which is away");
             self.publisher.update(id, |replica| {
-                replica.keep_pending(grant, started.after(life), None, started)
+                replica.keep_pending(grant, started.after(life), None, started);
+                replica.note(What::Unstored(reason), started);
             });
             let due = self.publisher.inspect(id, |replica| {
                 replica
@@ -101,6 +105,7 @@ impl Refresher {
         let now = Timestamp::from_micros(micros(started.wall));
         let cooldown = self.publisher.update(id, |replica| {
             replica.check_failed(started);
+            replica.note(What::Refused(reason, error.clone()), started);
             let failures = replica.count_failure();
             class.cooldown(failures, replica.rules().backoff, now, random)
         });

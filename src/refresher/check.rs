@@ -6,6 +6,7 @@ use super::{EARLY, Refresher, StepEnd};
 use crate::domain::credential::Credential;
 use crate::domain::epoch::Version;
 use crate::domain::grant::Grant;
+use crate::domain::history::What;
 use crate::domain::protocol::{Claim, Claimed, Judge, Judged};
 use crate::domain::replica::BlockedBy;
 use crate::domain::secret::Secret;
@@ -121,6 +122,7 @@ impl Refresher {
             Ok(judged) => match judged.answer {
                 Judged::Dead { foreign } => {
                     self.metrics.died(app);
+                    self.note(id, What::Died { foreign });
                     if foreign {
                         self.metrics.foreign_invalidation(app);
                         error!(
@@ -171,6 +173,7 @@ impl Refresher {
             CheckOutcome::Refused => {
                 if replica.refused(grant.version, now).is_some() {
                     self.metrics.died(&credential.app);
+                    replica.note(What::Died { foreign: false }, now);
                     error!(appid = %credential.app, version = %grant.version, "WeChat refuses the held token; no longer served");
                 }
             }

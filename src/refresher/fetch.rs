@@ -9,6 +9,7 @@ use crate::domain::app_id::AppId;
 use crate::domain::credential::Credential;
 use crate::domain::epoch::Version;
 use crate::domain::grant::Grant;
+use crate::domain::history::What;
 use crate::domain::protocol::{Attempt, Begin, Begun, Commit, Committed, Failure, Permit, Reason};
 use crate::domain::replica::BlockedBy;
 use crate::domain::time::{Moment, Timestamp};
@@ -186,6 +187,7 @@ impl Refresher {
             Fetched::Refused(error) => self.fetch_refused(&attempting, &error).await,
             Fetched::NotSent(why) => {
                 warn!(appid = %credential.app, epoch = %permit.epoch, reason = reason.as_str(), why, "not fetched: upstream cannot be reached");
+                self.note(id, What::NotSent(reason));
                 self.release(id, &attempt).await;
                 self.back_off(id, BlockedBy::UpstreamAway)
             }
@@ -194,6 +196,7 @@ impl Refresher {
                     appid = %credential.app, epoch = %permit.epoch, reason = reason.as_str(), why,
                     "nobody knows whether this fetch issued a token; the current one is checked often and replaced"
                 );
+                self.note(id, What::Unclear(reason));
                 let cooldown = self.cooldown(&attempting, ErrorClass::Unclear);
                 self.fail(&attempting, ErrorClass::Unclear, cooldown).await
             }
@@ -232,7 +235,13 @@ impl Refresher {
                 };
                 let life = stored.life();
                 self.publisher.update(id, |replica| {
-                    replica.committed(stored, expires.after(extra), started)
+                    replica.committed(stored, expires.after(extra), started);
+                    let what = if renewed {
+                        What::Refreshed(reason)
+                    } else {
+                        What::NotRenewed
+                    };
+                    replica.note(what, started);
                 });
                 self.read(id).await;
                 log_refreshed(&credential, version, reason, life, renewed);
@@ -244,6 +253,7 @@ impl Refresher {
             }
             Ok(Committed::Late) => {
                 self.metrics.overlap_detected(&credential.app);
+                self.note(id, What::Overlapped);
                 error!(
                     appid = %credential.app, epoch = %attempt.epoch,
                     "two fetches overlapped: this one came too late to be stored; the current token is checked often and replaced"
@@ -258,7 +268,8 @@ impl Refresher {
                     "the fetched token cannot be stored; this replica serves it and offers it again"
                 );
                 self.publisher.update(id, |replica| {
-                    replica.keep_pending(grant, expires, Some(attempt), started)
+                    replica.keep_pending(grant, expires, Some(attempt), started);
+                    replica.note(What::Unstored(reason), started);
                 });
                 self.store_failed(id, &failure)
             }
@@ -287,6 +298,10 @@ impl Refresher {
         let cooldown = self.cooldown(attempting, class);
         let app = &self.publisher.subject(attempting.id).credential.app;
         log_refused(app, attempting.reason, error, cooldown);
+        self.note(
+            attempting.id,
+            What::Refused(attempting.reason, error.clone()),
+        );
         self.fail(attempting, class, cooldown).await
     }
 

@@ -22,6 +22,7 @@ use tracing::{error, warn};
 
 use crate::domain::app_id::AppId;
 use crate::domain::backoff::backoff;
+use crate::domain::history::What;
 use crate::domain::protocol::{SetPause, Suspect};
 use crate::domain::replica::{BlockedBy, Step, StoreTrouble};
 use crate::domain::secret::Fingerprint;
@@ -144,7 +145,12 @@ impl Refresher {
                     match reading {
                         Ok(reading) => {
                             let died = self.publisher.update(*id, |replica| {
-                                replica.observe(reading.answer, reading.at, sent)
+                                let before = replica.floor();
+                                let died = replica.observe(reading.answer, reading.at, sent);
+                                if replica.floor() > before {
+                                    replica.note(What::TakenOver, sent);
+                                }
+                                died
                             });
                             if let Some(version) = died {
                                 let app = &self.publisher.subject(*id).credential.app;
@@ -175,6 +181,12 @@ impl Refresher {
                 false
             }
         }
+    }
+
+    /// Keeps what happened, for people.
+    fn note(&self, id: SlotId, what: What) {
+        let now = self.clock.now();
+        self.publisher.update(id, |replica| replica.note(what, now));
     }
 
     /// A step found the store away: it is not tried again before a backoff.

@@ -4,6 +4,7 @@
 use tracing::{info, warn};
 
 use super::{Refresher, StepEnd};
+use crate::domain::history::What;
 use crate::domain::protocol::{Commit, Committed, PutBackAnswer};
 use crate::domain::replica::BlockedBy;
 use crate::metrics::{CheckOutcome, Purpose};
@@ -39,6 +40,7 @@ impl Refresher {
             }
             Ok(Committed::Late) => {
                 self.metrics.overlap_detected(app);
+                self.note(id, What::Overlapped);
                 warn!(appid = %app, version = %grant.version, "the pending token's lease is over; a check decides about it");
                 self.publisher
                     .update(id, crate::domain::replica::Replica::pending_is_settled);
@@ -73,6 +75,7 @@ impl Refresher {
                 match answer.answer {
                     PutBackAnswer::Stored => {
                         self.metrics.put_back(app);
+                        self.note(id, What::PutBack);
                         warn!(appid = %app, version = %grant.version, "the store had lost this token; it was put back");
                     }
                     PutBackAnswer::Superseded => {

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use super::epoch::{Epoch, Version};
 use super::grant::Grant;
+use super::history::{History, What};
 use super::protocol::{Attempt, PutBack, Record};
 use super::rules::Rules;
 use super::secret::Digest;
@@ -63,6 +64,8 @@ pub struct Replica {
     next_check: Duration,
     /// After a reconnection, checks come often until this.
     close_watch_until: Duration,
+    /// What lately happened, for people.
+    history: Arc<History>,
 }
 
 /// The grant a replica holds.
@@ -180,6 +183,7 @@ impl Replica {
             failures: 0,
             next_check: Duration::ZERO,
             close_watch_until: Duration::ZERO,
+            history: Arc::default(),
         }
     }
 
@@ -192,6 +196,11 @@ impl Replica {
             live: self.offerable(now).is_some(),
             ..self.seen.furthest(unsettled)
         }
+    }
+
+    /// Keeps what happened for people; decides nothing.
+    pub fn note(&mut self, what: What, now: Moment) {
+        Arc::make_mut(&mut self.history).note(what, now.wall);
     }
 
     /// The rules this credential is kept by.

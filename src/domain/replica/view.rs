@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{BlockedBy, Replica, StoreTrouble};
 use crate::domain::grant::Grant;
+use crate::domain::history::History;
 use crate::domain::protocol::Record;
 use crate::domain::time::{Moment, Timestamp};
 use crate::domain::upstream_error::ErrorClass;
@@ -33,6 +34,8 @@ pub struct View {
     pub trouble: Option<StoreTrouble>,
     /// The store's record as last read, for people, and the store's time then.
     pub record: Option<Arc<(Record, Timestamp, Moment)>>,
+    /// What lately happened, for people.
+    pub history: Arc<History>,
 }
 
 /// Why there is nothing to serve: a closed set, each a stable code of the HTTP interface.
@@ -101,6 +104,7 @@ impl Replica {
                 .reading
                 .as_ref()
                 .map(|reading| Arc::new((reading.record.clone(), reading.at, reading.sent))),
+            history: Arc::clone(&self.history),
         }
     }
 
