@@ -1,6 +1,5 @@
 //! The composition root: configuration → a broker that runs. Adapters meet the core only here.
 
-use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,21 +18,21 @@ use crate::adapters::redis::{
     RedisSettings, RedisSignals, RedisStore, ServerClock, SettingsError, TlsFiles,
 };
 use crate::adapters::wechat::{SetupError, UpstreamSettings, WeChat};
+use crate::app_secrets::AppSecrets;
 use crate::broker::Broker;
 use crate::calls::Calls;
 use crate::config::{Backend, Config};
-use crate::domain::credential::Credential;
-use crate::domain::replica::Replica;
 use crate::domain::secret::Secret;
-use crate::fingerprint::{origin_of, secret_fingerprint};
+use crate::fingerprint::origin_of;
 use crate::follower::Follower;
 use crate::http::{
     ApiState, Callers, Certificate, Limits, OpsState, Readiness, TlsError, serve_api, serve_ops,
 };
 use crate::metrics::{MeteredStore, MeteredUpstream, Metrics};
-use crate::ports::{Chance, Clock, Signal, Store, Subject};
+use crate::ports::{Chance, Clock, SecretSource, Signal, Store};
 use crate::refresher::Refresher;
 use crate::reload::{Reload, Source};
+use crate::roster::Roster;
 use crate::scheduler::Scheduler;
 use crate::snapshot::{Reader, snapshot};
 
@@ -248,8 +247,8 @@ impl Core {
         let origin = origin_of(&base_url);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let chance: Arc<dyn Chance> = Arc::new(SystemChance);
-        let apps: Vec<_> = config.apps.iter().map(|app| app.appid.clone()).collect();
-        let metrics = Arc::new(Metrics::new(&apps));
+        let metrics = Arc::new(Metrics::new());
+        let secrets = Arc::new(AppSecrets::default());
 
         let (store, signals): (Arc<dyn Store>, Option<RedisSignals>) = match &config.store.backend {
             Backend::Embedded { path } => {
@@ -294,33 +293,19 @@ impl Core {
                 proxy: None,
                 ca_file: config.upstream.ca_file.clone(),
             },
-            config
-                .apps
-                .iter()
-                .map(|app| (app.appid.clone(), app.secret.clone()))
-                .collect(),
+            Arc::clone(&secrets) as Arc<dyn SecretSource>,
         )?;
         let upstream = Arc::new(MeteredUpstream::new(upstream, metrics.upstream()));
 
-        let shared = store.is_shared();
-        let replica = |app: &crate::config::AppConfig| {
-            let rules = app.rules(&config.refresh, &config.upstream);
-            let credential = Credential::access_token(app.appid.clone(), app.mode);
-            let replica = Replica::new(rules.clone(), shared, chance.unit());
-            (Subject { credential, rules }, replica)
+        let (publisher, reader, changes) = snapshot(Arc::clone(&clock));
+        let roster = Roster {
+            publisher: publisher.clone(),
+            secrets: Arc::clone(&secrets),
+            metrics: Arc::clone(&metrics),
+            chance: Arc::clone(&chance),
+            shared: store.is_shared(),
         };
-        let replicas = config.apps.iter().map(replica).collect();
-        let (publisher, reader, changes) = snapshot(replicas, Arc::clone(&clock));
-        let secrets: HashMap<_, _> = config
-            .apps
-            .iter()
-            .map(|app| {
-                (
-                    app.appid.clone(),
-                    secret_fingerprint(&app.appid, &app.secret),
-                )
-            })
-            .collect();
+        roster.take_over(config);
         let refresher = Arc::new(Refresher {
             store,
             upstream: upstream.clone(),

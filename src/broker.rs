@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::domain::app_id::AppId;
+use crate::domain::credential::Kind;
 use crate::domain::epoch::Version;
 use crate::domain::grant::Grant;
 use crate::domain::replica::{BlockedBy, View, WhyNot};
@@ -137,7 +138,7 @@ impl Broker {
     /// The app's position, for calls that follow.
     #[must_use]
     pub fn find(&self, app: &str) -> Option<SlotId> {
-        self.reader.access_token(app)
+        self.reader.find(app, Kind::AccessToken)
     }
 
     /// The grant, where it can be answered at once: the hot path. No lock, no I/O, no allocation.
@@ -206,6 +207,9 @@ impl Broker {
             return (version > told.version || again).then_some(Ok(served));
         }
         let starting = view.why_not == WhyNot::Starting && told.version.is_none();
+        if view.removed {
+            return Some(Err(Refusal::UnknownApp));
+        }
         // Nothing is known after a pause of this process until an attempt was made.
         if starting || told.is_gone(view.why_not) || !view.may_answer(self.clock.now()) {
             return None;
@@ -221,6 +225,7 @@ impl Broker {
         let now = self.clock.now();
         let attempted = view.may_answer(now);
         let hopeless = match view.why_not {
+            _ if view.removed => true,
             WhyNot::Paused
             | WhyNot::UpstreamRefuses(_)
             | WhyNot::BudgetSpent
@@ -233,6 +238,9 @@ impl Broker {
     }
 
     fn refusal(&self, view: &View) -> Refusal {
+        if view.removed {
+            return Refusal::UnknownApp;
+        }
         let wait = view.retry_at.saturating_sub(self.clock.now().boot);
         Refusal::Nothing {
             why: view.why_not,
@@ -291,11 +299,13 @@ impl Broker {
         if !self.desk.leave(Errand::Refresh(id, reply)).await {
             return Err(RefreshRefusal::TimedOut);
         }
-        let rules = &self.reader.subject(id).rules;
+        let subject = self.reader.subject(id);
+        let rules = &subject.rules;
         let bound = rules.lease + rules.timeout;
         match tokio::time::timeout(bound, end).await {
             Ok(Ok(StepEnd::Blocked(by, wait))) => Err(RefreshRefusal::Blocked(by, wait)),
             Ok(Ok(StepEnd::Done)) => self.at_once(id).ok_or(RefreshRefusal::TimedOut),
+            Ok(Err(_)) if self.reader.view(id).removed => Err(RefreshRefusal::UnknownApp),
             Ok(Err(_)) | Err(_) => Err(RefreshRefusal::TimedOut),
         }
     }
@@ -321,7 +331,7 @@ impl Broker {
     /// Which app it is.
     #[must_use]
     pub fn app(&self, id: SlotId) -> &AppId {
-        &self.reader.subject(id).credential.app
+        &self.reader.credential(id).app
     }
 
     /// Every credential, whether servable or not.

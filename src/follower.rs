@@ -9,7 +9,6 @@ use tracing::{info, warn};
 
 use crate::ports::Signal;
 use crate::refresher::Refresher;
-use crate::snapshot::SlotId;
 
 /// How many records are read in one question.
 const BATCH: usize = 200;
@@ -62,7 +61,7 @@ impl Follower {
 
     /// Reads every record once. Answers whether the store was there throughout.
     async fn reconcile_all(&self) -> bool {
-        let ids: Vec<SlotId> = self.refresher.publisher.ids().collect();
+        let ids = self.refresher.publisher.ids();
         let mut there = true;
         for batch in ids.chunks(BATCH) {
             there &= self.refresher.read_many(batch).await;

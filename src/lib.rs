@@ -16,6 +16,7 @@
 
 pub mod adapters;
 pub mod app;
+pub mod app_secrets;
 pub mod broker;
 pub mod calls;
 pub mod cli;
@@ -31,6 +32,7 @@ pub mod ports;
 pub mod redis_url;
 pub mod refresher;
 pub mod reload;
+pub mod roster;
 pub mod scheduler;
 pub mod snapshot;
 pub mod telemetry;

@@ -136,6 +136,12 @@ pub enum StoreError {
     Unreadable(String),
 }
 
+/// Where the AppSecrets are found.
+pub trait SecretSource: Send + Sync {
+    /// An app's AppSecret as it is now: to be asked for with every call, and kept no longer than that.
+    fn secret(&self, app: &AppId) -> Option<Secret>;
+}
+
 /// WeChat's API, as far as the core needs it.
 #[async_trait]
 pub trait Upstream: Send + Sync {

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use crate::domain::protocol::Reason;
-use crate::domain::replica::Step;
+use crate::domain::replica::{Replica, Step};
 use crate::domain::secret::Digest;
 use crate::ports::StoreError;
 use crate::refresher::{Refresher, ReportVerdict, StepEnd};
@@ -82,6 +82,13 @@ struct Entry {
     reporting: bool,
 }
 
+impl Entry {
+    /// Whether nothing is under way.
+    const fn is_idle(&self) -> bool {
+        !(self.stepping || self.attending || self.reporting)
+    }
+}
+
 /// What a task does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Task {
@@ -118,16 +125,11 @@ impl Scheduler {
     #[must_use]
     pub fn new(refresher: Arc<Refresher>, changes: Changes) -> (Self, Desk) {
         let (sender, errands) = mpsc::channel(4096);
-        let entries = refresher
-            .publisher
-            .ids()
-            .map(|id| (id, Entry::default()))
-            .collect();
         let scheduler = Self {
             refresher,
             changes,
             errands,
-            entries,
+            entries: HashMap::new(),
             timers: BTreeSet::new(),
             tasks: JoinSet::new(),
             purposes: HashMap::new(),
@@ -140,8 +142,7 @@ impl Scheduler {
     /// Plans and starts steps until told to stop; then waits for the steps under way, so that no fetch
     /// is left between the call and its commit.
     pub async fn run(&mut self, stop: &CancellationToken) {
-        let ids: Vec<_> = self.refresher.publisher.ids().collect();
-        for id in ids {
+        for id in self.refresher.publisher.ids() {
             self.plan(id);
         }
         loop {
@@ -180,13 +181,24 @@ impl Scheduler {
             .map_or(NAP, |(at, _)| at.saturating_sub(now).min(NAP))
     }
 
+    /// Forgets a credential that is in force no more, once nothing is under way for it.
+    fn forget_where_retired(&mut self, id: SlotId) {
+        let retired = self.refresher.publisher.inspect(id, Replica::is_retired);
+        if retired && self.entries.get(&id).is_some_and(Entry::is_idle) {
+            self.entries.remove(&id);
+        }
+    }
+
     /// Puts the credential's next step into the timer structure.
     fn plan(&mut self, id: SlotId) {
-        let Some(entry) = self.entries.get_mut(&id) else {
-            return;
-        };
+        let entry = self.entries.entry(id).or_default();
         if let Some(at) = entry.at.take() {
             self.timers.remove(&(at, id));
+        }
+        if self.refresher.publisher.inspect(id, Replica::is_retired) {
+            // Whoever waits for it learns that nobody will answer.
+            entry.forced.clear();
+            return self.forget_where_retired(id);
         }
         if entry.stepping {
             return;
@@ -265,15 +277,13 @@ impl Scheduler {
         match errand {
             Errand::Attend(id) => self.attend(id),
             Errand::Report(id, digest, reply) => {
-                if let Some(entry) = self.entries.get_mut(&id) {
-                    entry.reports.push((digest, reply));
-                }
+                let entry = self.entries.entry(id).or_default();
+                entry.reports.push((digest, reply));
                 self.start_report(id);
             }
             Errand::Refresh(id, reply) => {
-                if let Some(entry) = self.entries.get_mut(&id) {
-                    entry.forced.push(reply);
-                }
+                let entry = self.entries.entry(id).or_default();
+                entry.forced.push(reply);
                 self.plan(id);
             }
             Errand::SetPause(id, paused, reply) => {
@@ -287,10 +297,10 @@ impl Scheduler {
     }
 
     fn attend(&mut self, id: SlotId) {
-        let Some(entry) = self.entries.get_mut(&id).filter(|entry| !entry.attending) else {
+        let entry = self.entries.entry(id).or_default();
+        if std::mem::replace(&mut entry.attending, true) {
             return;
-        };
-        entry.attending = true;
+        }
         let (refresher, places) = (Arc::clone(&self.refresher), Arc::clone(&self.attending));
         self.spawn(id, Task::Attend, async move {
             let _place = places.acquire().await;
@@ -342,6 +352,7 @@ impl Scheduler {
                 if let Some(entry) = self.entries.get_mut(&id) {
                     entry.attending = false;
                 }
+                self.forget_where_retired(id);
             }
             Finished::Reported(id, digest, verdict) => {
                 if let Some(entry) = self.entries.get_mut(&id) {
@@ -354,6 +365,7 @@ impl Scheduler {
                     }
                 }
                 self.start_report(id);
+                self.forget_where_retired(id);
             }
             Finished::Paused => {}
         }
@@ -366,7 +378,7 @@ impl Scheduler {
             return;
         };
         self.refresher.metrics.panicked("step");
-        let app = &self.refresher.publisher.subject(id).credential.app;
+        let app = &self.refresher.publisher.credential(id).app;
         error!(appid = %app, ?task, "a task panicked; this is a bug of the broker, please report it. The app is tried again");
         if let Some(entry) = self.entries.get_mut(&id) {
             match task {

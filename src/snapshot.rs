@@ -4,39 +4,21 @@
 //! known of a credential ([`Replica`]) and publishes the [`View`] that follows. Requests hold the
 //! [`Reader`]: a look-up and an atomic load, no lock, no I/O.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+mod slots;
 
-use arc_swap::{ArcSwap, Guard};
-use tokio::sync::{Notify, mpsc};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
-use crate::domain::app_id::AppId;
-use crate::domain::credential::Credential;
+use arc_swap::Guard;
+use tokio::sync::mpsc;
+
+use self::slots::{Slot, Slots};
+use crate::domain::credential::{Credential, Kind};
 use crate::domain::epoch::Version;
 use crate::domain::replica::{Replica, View};
 use crate::ports::{Clock, Subject};
 
-/// Which credential, as a position: stable for the life of the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SlotId(usize);
-
-#[derive(Debug)]
-struct Slot {
-    subject: Subject,
-    replica: Mutex<Replica>,
-    view: ArcSwap<View>,
-    /// Woken at every publication.
-    published: Notify,
-    /// Whether the write flow has yet to plan anew for this slot.
-    dirty: AtomicBool,
-}
-
-#[derive(Debug)]
-struct Slots {
-    all: Vec<Slot>,
-    access_tokens: HashMap<AppId, SlotId>,
-}
+pub use self::slots::{Difference, SlotId};
 
 /// The one writer.
 #[derive(Clone)]
@@ -56,29 +38,10 @@ pub struct Changes {
     receiver: mpsc::UnboundedReceiver<SlotId>,
 }
 
-/// Makes both ends for these credentials, each with what a replica knows at its start.
+/// Makes both ends, with no credential in force yet: [`Publisher::configure`] says which there are.
 #[must_use]
-pub fn snapshot(
-    replicas: Vec<(Subject, Replica)>,
-    clock: Arc<dyn Clock>,
-) -> (Publisher, Reader, Changes) {
-    let now = clock.now();
-    let access_tokens = replicas
-        .iter()
-        .enumerate()
-        .map(|(index, (subject, _))| (subject.credential.app.clone(), SlotId(index)))
-        .collect();
-    let slot = |(subject, replica): (Subject, Replica)| Slot {
-        subject,
-        view: ArcSwap::from_pointee(replica.view(now)),
-        replica: Mutex::new(replica),
-        published: Notify::new(),
-        dirty: AtomicBool::new(false),
-    };
-    let slots = Arc::new(Slots {
-        all: replicas.into_iter().map(slot).collect(),
-        access_tokens,
-    });
+pub fn snapshot(clock: Arc<dyn Clock>) -> (Publisher, Reader, Changes) {
+    let slots = Arc::<Slots>::default();
     let (changes, receiver) = mpsc::unbounded_channel();
     let publisher = Publisher {
         slots: Arc::clone(&slots),
@@ -93,6 +56,27 @@ pub fn snapshot(
 }
 
 impl Publisher {
+    /// Has exactly these credentials kept and served from now on. `newcomer` makes what a replica knows at
+    /// its start of one that was never seen; one that comes back goes on from its floor. One that is left
+    /// out is served no more: whoever waits for it is woken, and a step under way still ends in the store.
+    pub fn configure(
+        &self,
+        subjects: Vec<Subject>,
+        newcomer: impl FnMut(&Subject) -> Replica,
+    ) -> Difference {
+        let (after, difference) = self.slots.compare(subjects, self.clock.now(), newcomer);
+        // Before they can be found, so that nobody finds them empty who need not.
+        for id in difference.added.iter().chain(&difference.changed) {
+            let rules = self.subject(*id).rules.clone();
+            self.update(*id, |replica| replica.govern(rules));
+        }
+        self.slots.put_in_force(after);
+        for id in &difference.removed {
+            self.update(*id, Replica::retire);
+        }
+        difference
+    }
+
     /// Changes what is known of a credential, publishes what follows, and has it planned anew.
     pub fn update<R>(&self, id: SlotId, change: impl FnOnce(&mut Replica) -> R) -> R {
         let slot = self.slot(id);
@@ -122,7 +106,7 @@ impl Publisher {
         let after = version(&view);
         if !after.is_none() && after < before {
             tracing::error!(
-                appid = %slot.subject.credential.app, from = %before, to = %after,
+                appid = %slot.credential.app, from = %before, to = %after,
                 "a step backwards was refused; this is a bug of the broker, please report it"
             );
             return;
@@ -142,57 +126,71 @@ impl Publisher {
         )
     }
 
-    /// Which credential it is, and its rules.
+    /// Which credential it is.
     #[must_use]
-    pub fn subject(&self, id: SlotId) -> &Subject {
-        &self.slot(id).subject
+    pub fn credential(&self, id: SlotId) -> &Credential {
+        &self.slot(id).credential
     }
 
-    /// Every credential.
-    pub fn ids(&self) -> impl Iterator<Item = SlotId> + use<> {
-        (0..self.slots.all.len()).map(SlotId)
+    /// Which credential it is, and its rules as they are now.
+    #[must_use]
+    pub fn subject(&self, id: SlotId) -> Arc<Subject> {
+        self.slot(id).subject.load_full()
     }
 
-    /// The position of a credential, where it is one of ours.
+    /// Every credential that is in force, in the order of the configuration.
+    #[must_use]
+    pub fn ids(&self) -> Vec<SlotId> {
+        self.slots.in_force().ids.clone()
+    }
+
+    /// The position of a credential, where it is in force.
     #[must_use]
     pub fn find(&self, credential: &Credential) -> Option<SlotId> {
-        let id = *self.slots.access_tokens.get(credential.app.as_str())?;
-        (self.slot(id).subject.credential == *credential).then_some(id)
+        let id = self.slots.find(credential.app.as_str(), credential.kind)?;
+        (self.slot(id).credential == *credential).then_some(id)
     }
 
     fn slot(&self, id: SlotId) -> &Slot {
-        &self.slots.all[id.0]
+        self.slots.slot(id)
     }
 }
 
 impl Reader {
-    /// The position of an app's access token.
+    /// The position of a credential of an app, where it is in force.
     #[must_use]
-    pub fn access_token(&self, app: &str) -> Option<SlotId> {
-        self.0.access_tokens.get(app).copied()
+    pub fn find(&self, app: &str, kind: Kind) -> Option<SlotId> {
+        self.0.find(app, kind)
     }
 
     /// What may be answered now.
     #[must_use]
     pub fn view(&self, id: SlotId) -> Guard<Arc<View>> {
-        self.0.all[id.0].view.load()
+        self.0.slot(id).view.load()
     }
 
-    /// Which credential it is, and its rules.
+    /// Which credential it is.
     #[must_use]
-    pub fn subject(&self, id: SlotId) -> &Subject {
-        &self.0.all[id.0].subject
+    pub fn credential(&self, id: SlotId) -> &Credential {
+        &self.0.slot(id).credential
     }
 
-    /// Every credential.
-    pub fn ids(&self) -> impl Iterator<Item = SlotId> + use<> {
-        (0..self.0.all.len()).map(SlotId)
+    /// Which credential it is, and its rules as they are now.
+    #[must_use]
+    pub fn subject(&self, id: SlotId) -> Arc<Subject> {
+        self.0.slot(id).subject.load_full()
+    }
+
+    /// Every credential that is in force, in the order of the configuration.
+    #[must_use]
+    pub fn ids(&self) -> Vec<SlotId> {
+        self.0.in_force().ids.clone()
     }
 
     /// Waits until `found` says something of a view, looking at each that is published. The caller
     /// bounds the wait.
     pub async fn wait_for<R>(&self, id: SlotId, mut found: impl FnMut(&View) -> Option<R>) -> R {
-        let slot = &self.0.all[id.0];
+        let slot = self.0.slot(id);
         loop {
             let published = slot.published.notified();
             tokio::pin!(published);
@@ -220,7 +218,150 @@ impl Changes {
     /// The next slot that has changed; `None` once the publisher is gone.
     pub async fn next(&mut self) -> Option<SlotId> {
         let id = self.receiver.recv().await?;
-        self.slots.all[id.0].dirty.store(false, Ordering::Release);
+        self.slots.slot(id).dirty.store(false, Ordering::Release);
         Some(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::app_id::AppId;
+    use crate::domain::budget::Budget;
+    use crate::domain::credential::Mode;
+    use crate::domain::grant::Grant;
+    use crate::domain::rules::Rules;
+    use crate::domain::secret::{Digest, Secret};
+    use crate::domain::time::{Moment, Timestamp};
+
+    struct Noon;
+
+    impl Clock for Noon {
+        fn now(&self) -> Moment {
+            let since = Duration::from_secs(43_200);
+            Moment {
+                boot: since,
+                wall: since,
+            }
+        }
+    }
+
+    fn subject(app: &str, mode: Mode) -> Subject {
+        let app = AppId::parse(app).unwrap_or_else(|error| panic!("{error}"));
+        let minute = Duration::from_secs(60);
+        let budget = Budget::for_limit(2000, minute * 1440);
+        let rules = Rules {
+            mode,
+            at: 0.5,
+            jitter: 0.1,
+            min_spacing: minute * 6,
+            lease: minute / 3,
+            reconcile: minute / 2,
+            watch: minute,
+            close_watch: minute / 4,
+            overlap: minute * 5,
+            timeout: minute / 12,
+            backoff: (minute / 60, minute),
+            budget,
+            forced_budget: budget,
+        };
+        Subject {
+            credential: Credential::access_token(app, mode),
+            rules,
+        }
+    }
+
+    fn newcomer(subject: &Subject) -> Replica {
+        Replica::new(subject.rules.clone(), true, 0.0)
+    }
+
+    fn serve(publisher: &Publisher, id: SlotId, version: u64) {
+        let now = Noon.now();
+        let life = Duration::from_secs(7200);
+        let grant = Grant {
+            version: Version(version),
+            value: Secret::new("token"),
+            digest: Digest::new([0; 32]),
+            issued_at: Timestamp::from_micros(0),
+            expires_at: Timestamp::from_micros(0) + life,
+        };
+        publisher.update(id, |replica| {
+            replica.committed(grant, now.after(life), now);
+        });
+    }
+
+    fn find(reader: &Reader, app: &str) -> Option<SlotId> {
+        reader.find(app, Kind::AccessToken)
+    }
+
+    #[tokio::test]
+    async fn a_credential_that_is_taken_out_is_not_found_and_wakes_who_waits_for_it() {
+        let (publisher, reader, _changes) = snapshot(Arc::new(Noon));
+        publisher.configure(vec![subject("wx1", Mode::Token)], newcomer);
+        let id = find(&reader, "wx1").unwrap_or_else(|| panic!("not found"));
+        serve(&publisher, id, 7);
+        let waiting = reader.wait_for(id, |view| view.removed.then_some(()));
+        let taking_out = async {
+            let difference = publisher.configure(Vec::new(), newcomer);
+            assert_eq!(difference.removed, [id]);
+        };
+        tokio::join!(waiting, taking_out);
+        assert_eq!(find(&reader, "wx1"), None);
+        assert_eq!(reader.ids(), []);
+        assert!(reader.view(id).grant.is_none());
+        let planned = publisher.inspect(id, |replica| replica.next(Noon.now()));
+        assert_eq!(planned, None);
+    }
+
+    #[test]
+    fn one_that_comes_back_never_serves_below_its_floor() {
+        let (publisher, reader, _changes) = snapshot(Arc::new(Noon));
+        let subjects = || vec![subject("wx1", Mode::Token)];
+        publisher.configure(subjects(), newcomer);
+        let id = find(&reader, "wx1").unwrap_or_else(|| panic!("not found"));
+        serve(&publisher, id, 7);
+        publisher.configure(Vec::new(), newcomer);
+        // A step that was under way ends; its result is remembered, not served.
+        serve(&publisher, id, 8);
+        assert!(reader.view(id).grant.is_none());
+        let difference = publisher.configure(subjects(), newcomer);
+        assert_eq!(difference.added, [id]);
+        serve(&publisher, id, 7);
+        assert_eq!(reader.version(id), Version(0));
+        serve(&publisher, id, 9);
+        assert_eq!(reader.version(id), Version(9));
+    }
+
+    #[test]
+    fn other_rules_take_nothing_from_what_is_served() {
+        let (publisher, reader, _changes) = snapshot(Arc::new(Noon));
+        publisher.configure(vec![subject("wx1", Mode::Token)], newcomer);
+        let id = find(&reader, "wx1").unwrap_or_else(|| panic!("not found"));
+        serve(&publisher, id, 7);
+        let mut other = subject("wx1", Mode::Token);
+        other.rules.at = 0.7;
+        let difference = publisher.configure(vec![other.clone()], newcomer);
+        assert_eq!(difference.changed, [id]);
+        assert_eq!(*reader.subject(id), other);
+        assert_eq!(publisher.inspect(id, |replica| replica.rules().at), 0.7);
+        assert_eq!(reader.version(id), Version(7));
+        let same = publisher.configure(vec![other], newcomer);
+        assert!(same.added.is_empty() && same.changed.is_empty() && same.removed.is_empty());
+    }
+
+    #[test]
+    fn an_app_that_changes_its_mode_is_another_credential() {
+        let (publisher, reader, _changes) = snapshot(Arc::new(Noon));
+        publisher.configure(vec![subject("wx1", Mode::Token)], newcomer);
+        let before = find(&reader, "wx1");
+        publisher.configure(vec![subject("wx1", Mode::Stable)], newcomer);
+        let after = find(&reader, "wx1");
+        assert_ne!(before, after);
+        let stable = subject("wx1", Mode::Stable).credential;
+        assert_eq!(publisher.find(&stable), after);
+        let token = subject("wx1", Mode::Token).credential;
+        assert_eq!(publisher.find(&token), None);
     }
 }

@@ -39,6 +39,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind, in the order of the type.
+    pub const ALL: [Self; 1] = [Self::AccessToken];
+
     /// The word used in keys, logs and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

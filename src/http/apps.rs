@@ -18,9 +18,10 @@ pub(super) async fn all(call: &Call) -> Result<HttpResponse, Problem> {
     let rights = call.caller()?.rights;
     let broker = call.broker();
     let administered = |id: &SlotId| rights.allows(broker.app(*id), Verb::Admin);
-    let ids = broker.reader().ids().filter(administered);
+    let all = broker.reader().ids();
+    let ids = all.iter().copied().filter(administered);
     let apps: Vec<_> = ids.map(|id| AppState::of(broker, id)).collect();
-    if apps.is_empty() && broker.reader().ids().next().is_some() {
+    if apps.is_empty() && !all.is_empty() {
         return Err(Problem::admin_of_none());
     }
     Ok(HttpResponse::Ok().json(Apps { apps }))
@@ -96,12 +97,13 @@ struct Cooldown {
 
 impl<'a> AppState<'a> {
     fn of(broker: &'a Broker, id: SlotId) -> Self {
-        let subject = broker.reader().subject(id);
+        let credential = broker.reader().credential(id);
+        let rules = &broker.reader().subject(id).rules;
         let now = broker.now();
-        let app = Overview::of(&broker.view(id), &subject.rules, now);
+        let app = Overview::of(&broker.view(id), rules, now);
         Self {
-            appid: subject.credential.app.as_str(),
-            mode: subject.credential.mode.as_str(),
+            appid: credential.app.as_str(),
+            mode: credential.mode.as_str(),
             status: app.status.as_str(),
             servable: app.servable,
             version: app.version.map(|version| version.0),

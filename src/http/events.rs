@@ -156,6 +156,9 @@ impl Feed {
 
     fn gone(&mut self, refusal: Refusal) -> Bytes {
         self.told = self.told.and_gone(refusal);
+        if refusal == Refusal::UnknownApp {
+            self.phase = Phase::Over;
+        }
         let problem = Problem::no_token(refusal, self.state.calls.broker().app(self.id));
         let document = problem.document();
         Bytes::from([b"event: gone\ndata: ".as_slice(), &document, b"\n\n"].concat())

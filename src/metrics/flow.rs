@@ -1,5 +1,7 @@
 //! What the write flow counts: fetches, checks, and all that should be rare.
 
+use std::collections::HashMap;
+
 use prometheus::IntCounterVec;
 
 use super::declare::Declare;
@@ -31,10 +33,7 @@ const EXPECTED: [Reason; 2] = [Reason::Scheduled, Reason::Missing];
 const TASKS: [&str; 1] = ["step"];
 
 impl FlowMetrics {
-    pub(super) fn declare<'a>(
-        declare: &Declare<'_>,
-        apps: impl IntoIterator<Item = &'a AppId>,
-    ) -> Self {
+    pub(super) fn declare(declare: &Declare<'_>) -> Self {
         let metrics = Self {
             fetches: declare.counters(
                 "fetches_total",
@@ -87,22 +86,11 @@ impl FlowMetrics {
                 &["task"],
             ),
         };
-        metrics.start_at_zero(apps);
+        metrics.start_at_zero();
         metrics
     }
 
-    fn start_at_zero<'a>(&self, apps: impl IntoIterator<Item = &'a AppId>) {
-        for app in apps {
-            let app = app.as_str();
-            for reason in EXPECTED {
-                let granted = FetchOutcome::Granted.as_str();
-                self.fetches
-                    .with_label_values(&[app, reason.as_str(), granted]);
-            }
-            for family in [&self.foreign_invalidations, &self.overlaps, &self.deaths] {
-                family.with_label_values(&[app]);
-            }
-        }
+    fn start_at_zero(&self) {
         for purpose in Purpose::ALL {
             for outcome in CheckOutcome::ALL {
                 self.checks
@@ -116,6 +104,40 @@ impl FlowMetrics {
 }
 
 impl Metrics {
+    /// An app is kept: what is counted for it starts at zero, so that a rate or an alert works from the first
+    /// event on.
+    pub fn expect(&self, app: &AppId) {
+        let app = app.as_str();
+        for reason in EXPECTED {
+            let granted = FetchOutcome::Granted.as_str();
+            self.flow
+                .fetches
+                .with_label_values(&[app, reason.as_str(), granted]);
+        }
+        for family in [
+            &self.flow.foreign_invalidations,
+            &self.flow.overlaps,
+            &self.flow.deaths,
+        ] {
+            family.with_label_values(&[app]);
+        }
+    }
+
+    /// An app is kept no more: its series end.
+    pub fn forget(&self, app: &AppId) {
+        for family in [
+            &self.flow.fetches,
+            &self.flow.fetch_refusals,
+            &self.flow.foreign_invalidations,
+            &self.flow.overlaps,
+            &self.flow.deaths,
+            &self.flow.pending,
+            &self.flow.put_backs,
+        ] {
+            remove_series_of(family, app);
+        }
+    }
+
     /// A fetch ended.
     pub fn fetched(&self, app: &AppId, reason: Reason, outcome: FetchOutcome) {
         let app = app.as_str();
@@ -172,6 +194,30 @@ impl Metrics {
     /// A task or a step panicked.
     pub fn panicked(&self, task: &'static str) {
         self.flow.panics.with_label_values(&[task]).inc();
+    }
+}
+
+fn remove_series_of(family: &IntCounterVec, app: &AppId) {
+    use prometheus::core::Collector as _;
+    let pairs = |metric: &prometheus::proto::Metric| -> Vec<(String, String)> {
+        let labels = metric.get_label().iter();
+        labels
+            .map(|pair| (pair.name().to_owned(), pair.value().to_owned()))
+            .collect()
+    };
+    let all = family.collect();
+    let series = all.iter().flat_map(|family| family.get_metric()).map(pairs);
+    let of_app = series.filter(|pairs| {
+        pairs
+            .iter()
+            .any(|(name, value)| name == "appid" && value == app.as_str())
+    });
+    for pairs in of_app {
+        let labels = pairs
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        // It is there, unless somebody else was faster.
+        let _ = family.remove(&labels.collect::<HashMap<_, _>>());
     }
 }
 

@@ -29,7 +29,6 @@ use prometheus::{Registry, TextEncoder};
 use self::declare::Declare;
 use self::flow::FlowMetrics;
 use self::snapshot::SnapshotCollector;
-use crate::domain::app_id::AppId;
 use crate::ports::Clock;
 use crate::snapshot::Reader;
 
@@ -49,12 +48,12 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Declares everything, and sets what is counted for each of `apps` to zero, so that a rate or an
-    /// alert works from the first event on.
-    pub fn new<'a>(apps: impl IntoIterator<Item = &'a AppId>) -> Self {
+    /// Declares everything. [`Metrics::expect`] says for which apps.
+    #[must_use]
+    pub fn new() -> Self {
         let registry = Registry::new();
         let declare = Declare::on(&registry);
-        let flow = FlowMetrics::declare(&declare, apps);
+        let flow = FlowMetrics::declare(&declare);
         let http = Arc::new(HttpMetrics::declare(&declare));
         let reload = Arc::new(ReloadMetrics::declare(&declare));
         let store = Arc::new(StoreMetrics::declare(&declare));
@@ -122,6 +121,6 @@ impl Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self::new([])
+        Self::new()
     }
 }

@@ -182,7 +182,7 @@ impl SnapshotCollector {
             let overview = Overview::of(&self.reader.view(id), &subject.rules, now);
             (subject.credential.app.to_string(), overview)
         };
-        self.reader.ids().map(overview).collect()
+        self.reader.ids().into_iter().map(overview).collect()
     }
 }
 

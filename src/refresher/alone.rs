@@ -35,7 +35,7 @@ impl Refresher {
                 Ok(version) => version,
                 Err(wait) => return self.blocked(id, BlockedBy::BudgetSpent, wait),
             };
-            let credential = self.publisher.subject(id).credential.clone();
+            let credential = self.publisher.credential(id).clone();
             let fetched = self.upstream.fetch(&credential, force).await;
             self.metrics
                 .fetched(&credential.app, reason, FetchOutcome::of(&fetched));
@@ -109,7 +109,7 @@ impl Refresher {
             let failures = replica.count_failure();
             class.cooldown(failures, replica.rules().backoff, now, random)
         });
-        let app = &self.publisher.subject(id).credential.app;
+        let app = &self.publisher.credential(id).app;
         log_refused(app, reason, error, cooldown);
         self.blocked(id, BlockedBy::CoolingDown(class), cooldown)
     }

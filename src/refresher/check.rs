@@ -61,7 +61,7 @@ impl Refresher {
             version: grant.version,
             every,
         };
-        let claimed = match self.store.claim_check(subject, &claim).await {
+        let claimed = match self.store.claim_check(&subject, &claim).await {
             Ok(claimed) => claimed.answer,
             Err(failure) => return self.store_failed(id, &failure),
         };
@@ -110,7 +110,7 @@ impl Refresher {
         match self
             .store
             .judge(
-                subject,
+                &subject,
                 &Judge {
                     version,
                     verdict,
@@ -158,7 +158,7 @@ impl Refresher {
 
     /// Checks the held grant and lets go of it where upstream refuses it.
     pub(super) async fn check_held(&self, id: SlotId, purpose: Purpose) -> CheckOutcome {
-        let credential = &self.publisher.subject(id).credential;
+        let credential = &self.publisher.credential(id);
         let sent = self.clock.now();
         let Some(grant) = self
             .publisher
@@ -193,7 +193,7 @@ impl Refresher {
             CheckOutcome::Away => Some(self.back_off(id, BlockedBy::UpstreamAway)),
             CheckOutcome::Accepted | CheckOutcome::Inconclusive => None,
             CheckOutcome::Refused => {
-                info!(appid = %self.publisher.subject(id).credential.app, version = %stored.version, "suspect token found dead; fetching a new one");
+                info!(appid = %self.publisher.credential(id).app, version = %stored.version, "suspect token found dead; fetching a new one");
                 None
             }
         }

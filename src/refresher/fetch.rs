@@ -95,7 +95,7 @@ impl Refresher {
             }
             Begun::Spacing { until } => held_up(BlockedBy::Spacing, wait(until)),
             Begun::BudgetSpent { until } => {
-                let app = &self.publisher.subject(id).credential.app;
+                let app = &self.publisher.credential(id).app;
                 let wait = wait(until);
                 warn!(appid = %app, reason = reason.as_str(), wait_s = wait.as_secs(), "not refreshed: the budget is spent");
                 held_up(BlockedBy::BudgetSpent, wait)
@@ -120,7 +120,7 @@ impl Refresher {
     ) -> Result<Stamped<BegunIn>, StoreError> {
         let subject = self.publisher.subject(id);
         let memory = self.publisher.inspect(id, |replica| replica.memory(now));
-        let Some(secret) = self.secrets.get(&subject.credential.app).copied() else {
+        let Some(secret) = self.secrets.fingerprint(&subject.credential.app) else {
             return Err(StoreError::Refused(String::from(
                 "no secret is configured for this app",
             )));
@@ -131,9 +131,9 @@ impl Refresher {
             memory,
             secret,
         };
-        let first = self.store.begin(subject, &input).await;
+        let first = self.store.begin(&subject, &input).await;
         match first {
-            Err(StoreError::Away(_)) => self.store.begin(subject, &input).await,
+            Err(StoreError::Away(_)) => self.store.begin(&subject, &input).await,
             answered => answered,
         }
     }
@@ -216,7 +216,7 @@ impl Refresher {
             started,
             ..
         } = attempting;
-        let credential = self.publisher.subject(id).credential.clone();
+        let credential = self.publisher.credential(id).clone();
         let commit = Commit {
             attempt,
             grant: grant.clone(),
@@ -285,7 +285,7 @@ impl Refresher {
         let subject = self.publisher.subject(id);
         let mut tries = 1;
         loop {
-            match self.store.commit(subject, commit).await {
+            match self.store.commit(&subject, commit).await {
                 Ok(committed) => return Ok(committed.answer),
                 Err(StoreError::Away(_)) if tries < TRIES => tries += 1,
                 Err(failure) => return Err(failure),
@@ -296,7 +296,7 @@ impl Refresher {
     async fn fetch_refused(&self, attempting: &Attempting, error: &UpstreamError) -> StepEnd {
         let class = error.class();
         let cooldown = self.cooldown(attempting, class);
-        let app = &self.publisher.subject(attempting.id).credential.app;
+        let app = &self.publisher.credential(attempting.id).app;
         log_refused(app, attempting.reason, error, cooldown);
         self.note(
             attempting.id,
@@ -324,7 +324,7 @@ impl Refresher {
     ) -> StepEnd {
         let id = attempting.id;
         let subject = self.publisher.subject(id);
-        if let Some(secret) = self.secrets.get(&subject.credential.app).copied() {
+        if let Some(secret) = self.secrets.fingerprint(&subject.credential.app) {
             let failure = Failure {
                 attempt: attempting.attempt,
                 class,
@@ -332,7 +332,7 @@ impl Refresher {
                 secret,
             };
             for _ in 0..TRIES {
-                match self.store.fail(subject, &failure).await {
+                match self.store.fail(&subject, &failure).await {
                     Err(StoreError::Away(_)) => {}
                     Ok(_) | Err(_) => break,
                 }
@@ -347,7 +347,7 @@ impl Refresher {
     async fn release(&self, id: SlotId, attempt: &Attempt) {
         let subject = self.publisher.subject(id);
         for _ in 0..TRIES {
-            match self.store.release(subject, attempt).await {
+            match self.store.release(&subject, attempt).await {
                 Err(StoreError::Away(_)) => {}
                 Ok(_) | Err(_) => break,
             }

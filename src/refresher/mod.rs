@@ -13,19 +13,17 @@ mod report;
 
 pub use report::ReportVerdict;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tracing::{error, warn};
 
-use crate::domain::app_id::AppId;
+use crate::app_secrets::AppSecrets;
 use crate::domain::backoff::backoff;
 use crate::domain::history::What;
 use crate::domain::protocol::{SetPause, Suspect};
 use crate::domain::replica::{BlockedBy, Step, StoreTrouble};
-use crate::domain::secret::Fingerprint;
 use crate::metrics::Metrics;
 use crate::ports::{Chance, Clock, Store, StoreError, Upstream};
 use crate::snapshot::{Publisher, SlotId};
@@ -50,7 +48,7 @@ pub struct Refresher {
     /// Woken when a step finds the store away, so that it is read again soon.
     pub recheck: Arc<Notify>,
     /// Which AppSecret each app is fetched with.
-    pub secrets: HashMap<AppId, Fingerprint>,
+    pub secrets: Arc<AppSecrets>,
 }
 
 /// How a step ended, for whoever asked for it.
@@ -86,7 +84,7 @@ impl Refresher {
             appid = %subject.credential.app, version = %floor,
             "another token is stored under the version that this replica serves; it is replaced"
         );
-        match self.store.suspect(subject, &Suspect { floor }).await {
+        match self.store.suspect(&subject, &Suspect { floor }).await {
             Ok(_) => {
                 self.read(id).await;
                 StepEnd::Done
@@ -96,7 +94,7 @@ impl Refresher {
     }
 
     async fn ask(&self, id: SlotId) -> StepEnd {
-        let asked = self.store.ask(self.publisher.subject(id)).await;
+        let asked = self.store.ask(&self.publisher.subject(id)).await;
         let now = self.clock.now();
         self.publisher.update(id, |replica| replica.asked(now));
         match asked {
@@ -111,7 +109,7 @@ impl Refresher {
     /// The store's, and nothing has changed as far as this replica knows.
     pub async fn set_pause(&self, id: SlotId, paused: bool) -> Result<(), StoreError> {
         self.store
-            .set_pause(self.publisher.subject(id), &SetPause { paused })
+            .set_pause(&self.publisher.subject(id), &SetPause { paused })
             .await?;
         self.read(id).await;
         Ok(())
@@ -137,6 +135,7 @@ impl Refresher {
     /// Reads records from the store into the snapshot. Answers whether the store was there for all of them.
     pub async fn read_many(&self, ids: &[SlotId]) -> bool {
         let subjects: Vec<_> = ids.iter().map(|id| self.publisher.subject(*id)).collect();
+        let subjects: Vec<_> = subjects.iter().map(AsRef::as_ref).collect();
         let sent = self.clock.now();
         match self.store.read(&subjects).await {
             Ok(readings) => {
@@ -153,7 +152,7 @@ impl Refresher {
                                 died
                             });
                             if let Some(version) = died {
-                                let app = &self.publisher.subject(*id).credential.app;
+                                let app = &self.publisher.credential(*id).app;
                                 warn!(appid = %app, %version, "the store says that this grant is dead; no longer served");
                             }
                         }
@@ -166,7 +165,7 @@ impl Refresher {
                                 there = false;
                                 continue;
                             }
-                            let app = &self.publisher.subject(*id).credential.app;
+                            let app = &self.publisher.credential(*id).app;
                             error!(appid = %app, error = %failure, "the record of this app cannot be used");
                         }
                     }

@@ -23,7 +23,7 @@ impl Refresher {
         let (attempt, grant) = self
             .publisher
             .inspect(id, crate::domain::replica::Replica::pending)?;
-        let app = &self.publisher.subject(id).credential.app;
+        let app = &self.publisher.credential(id).app;
         let commit = Commit {
             attempt,
             grant: grant.as_ref().clone(),
@@ -70,7 +70,7 @@ impl Refresher {
             return StepEnd::Done;
         };
         let grant = &put_back.grant;
-        match self.store.put_back(subject, &put_back).await {
+        match self.store.put_back(&subject, &put_back).await {
             Ok(answer) => {
                 match answer.answer {
                     PutBackAnswer::Stored => {

@@ -30,7 +30,8 @@ impl Refresher {
     /// Finds out about the reported token: one check for all replicas and callers, its verdict shared.
     /// Bounded by the time of two checks.
     pub async fn report(&self, id: SlotId, reported: Digest) -> ReportVerdict {
-        let rules = &self.publisher.subject(id).rules;
+        let subject = self.publisher.subject(id);
+        let rules = &subject.rules;
         let bound = self.clock.now().boot + rules.timeout * 2;
         loop {
             let now = self.clock.now();
@@ -49,7 +50,7 @@ impl Refresher {
             };
             match self
                 .store
-                .claim_check(self.publisher.subject(id), &claim)
+                .claim_check(&subject, &claim)
                 .await
                 .map(|claimed| claimed.answer)
             {

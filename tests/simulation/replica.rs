@@ -1,14 +1,14 @@
 //! One replica: the real write and read flows on a machine that crashes, stops and starts again.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use token_broker::app_secrets::AppSecrets;
 use token_broker::broker::Broker;
 use token_broker::domain::credential::Credential;
 use token_broker::domain::replica::Replica;
 use token_broker::domain::rules::Rules;
-use token_broker::domain::secret::Fingerprint;
+use token_broker::domain::secret::Secret;
 use token_broker::follower::Follower;
 use token_broker::metrics::Metrics;
 use token_broker::ports::{Chance, Clock, Subject};
@@ -82,12 +82,12 @@ impl Node {
         self.crash();
         let chance = Arc::new(WorldChance(Arc::clone(&self.world)));
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        let rules = self.subject.rules.clone();
-        let reconcile = rules.reconcile;
+        let reconcile = self.subject.rules.reconcile;
         let app = self.subject.credential.app.clone();
-        let replica = Replica::new(rules, true, chance.unit());
-        let (publisher, reader, changes) =
-            snapshot(vec![(self.subject.clone(), replica)], Arc::clone(&clock));
+        let (publisher, reader, changes) = snapshot(Arc::clone(&clock));
+        publisher.configure(vec![self.subject.clone()], |subject| {
+            Replica::new(subject.rules.clone(), true, chance.unit())
+        });
         let refresher = Arc::new(Refresher {
             store: Arc::new(StoreLink {
                 replica: self.number,
@@ -104,7 +104,7 @@ impl Node {
             publisher,
             metrics: metrics(),
             recheck: Arc::new(Notify::new()),
-            secrets: HashMap::from([(app.clone(), Fingerprint::new(7))]),
+            secrets: Arc::new(AppSecrets::new([(app.clone(), Secret::new("s"))])),
         });
         let (mut scheduler, desk) = Scheduler::new(Arc::clone(&refresher), changes);
         let broker = Broker::new(reader, desk, clock, COLD_WAIT);

@@ -30,7 +30,7 @@ impl WeChatCalls for WeChat {
             .iter()
             .map(|(name, of)| (*name, value(of)))
             .collect();
-        let sent = secrets_of(&call, secret);
+        let sent = secrets_of(&call, &secret);
         let Some(address) = self.address(call.path) else {
             return Called::NotSent("the address of the call cannot be built".to_owned());
         };

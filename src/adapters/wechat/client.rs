@@ -1,7 +1,7 @@
 //! The calls themselves: what is sent, and how a reply is read within bounds of size and time.
 
-use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use reqwest::{Client, RequestBuilder};
@@ -14,7 +14,7 @@ use super::setup::{Clients, SetupError, UpstreamSettings};
 use crate::domain::app_id::AppId;
 use crate::domain::credential::{Credential, Kind, Mode};
 use crate::domain::secret::Secret;
-use crate::ports::{Checked, Fetched, Upstream};
+use crate::ports::{Checked, Fetched, SecretSource, Upstream};
 
 /// The most of a body that is read. A token's reply has some 200 bytes.
 const MAX_BODY: usize = 64 * 1024;
@@ -26,7 +26,7 @@ pub struct WeChat {
     stable_token: Url,
     domain_ips: Url,
     settings: UpstreamSettings,
-    secrets: HashMap<AppId, Secret>,
+    secrets: Arc<dyn SecretSource>,
 }
 
 impl WeChat {
@@ -36,7 +36,7 @@ impl WeChat {
     /// Names the setting that cannot be used.
     pub fn new(
         settings: &UpstreamSettings,
-        secrets: HashMap<AppId, Secret>,
+        secrets: Arc<dyn SecretSource>,
     ) -> Result<Self, SetupError> {
         Ok(Self {
             token: settings.address("/cgi-bin/token")?,
@@ -48,8 +48,8 @@ impl WeChat {
         })
     }
 
-    pub(super) fn secret(&self, app: &AppId) -> Option<&Secret> {
-        self.secrets.get(app)
+    pub(super) fn secret(&self, app: &AppId) -> Option<Secret> {
+        self.secrets.secret(app)
     }
 
     pub(super) fn address(&self, path: &str) -> Option<Url> {
@@ -87,14 +87,14 @@ impl WeChat {
 #[async_trait]
 impl Upstream for WeChat {
     async fn fetch(&self, credential: &Credential, force: bool) -> Fetched {
-        let Some(secret) = self.secrets.get(&credential.app) else {
+        let Some(secret) = self.secret(&credential.app) else {
             return Fetched::NotSent("no AppSecret is configured for this app".to_owned());
         };
         let request = match credential.kind {
-            Kind::AccessToken => self.access_token(credential, secret, force),
+            Kind::AccessToken => self.access_token(credential, &secret, force),
         };
         match exchange(request, MAX_BODY).await {
-            Ok((status, body)) => classify_fetch(status, &body, secret),
+            Ok((status, body)) => classify_fetch(status, &body, &secret),
             Err(failure) if failure.maybe_sent => Fetched::Ambiguous(failure.reason),
             Err(failure) => Fetched::NotSent(failure.reason),
         }
@@ -117,7 +117,6 @@ impl fmt::Debug for WeChat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WeChat")
             .field("host", &self.token.host_str())
-            .field("apps", &self.secrets.len())
             .finish_non_exhaustive()
     }
 }

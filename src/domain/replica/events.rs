@@ -8,6 +8,7 @@ use crate::domain::budget::Share;
 use crate::domain::epoch::Version;
 use crate::domain::grant::Grant;
 use crate::domain::protocol::{Attempt, Record};
+use crate::domain::rules::Rules;
 use crate::domain::secret::Digest;
 use crate::domain::state::{Memory, State};
 use crate::domain::time::{Moment, Timestamp, micros};
@@ -26,8 +27,37 @@ pub enum StoreTrouble {
 }
 
 impl Replica {
+    /// The credential is kept by these rules from now on, and is in force, also if it was not before.
+    pub fn govern(&mut self, rules: Rules) {
+        self.rules = rules;
+        self.retired = false;
+    }
+
+    /// The configuration has dropped the credential: nothing is served or done any more. Its floor and what
+    /// was seen of the budget, the last fetch and the pause stay, for it may come back.
+    pub fn retire(&mut self) {
+        *self = Self {
+            retired: true,
+            floor: self.floor,
+            seen: self.seen,
+            under_way: self.under_way,
+            history: Arc::clone(&self.history),
+            ..Self::new(self.rules.clone(), self.shared, self.draw)
+        };
+    }
+
+    /// The app has another AppSecret: what upstream refused the old one for is over.
+    pub fn secret_changed(&mut self) {
+        self.blocked
+            .take_if(|blocked| matches!(blocked.by, BlockedBy::CoolingDown(_)));
+    }
+
     /// The store was read. Answers which version, if any, was given up as dead over it.
     pub fn observe(&mut self, record: Record, at: Timestamp, sent: Moment) -> Option<Version> {
+        if self.retired {
+            self.remember(&record.state);
+            return None;
+        }
         self.trouble = None;
         self.attempted_at = Some(sent);
         let outrun = |reading: &Reading| at < reading.at && sent.boot < reading.sent.boot;
@@ -149,6 +179,9 @@ impl Replica {
 
     fn hold(&mut self, grant: Grant, expires: Moment, standing: Standing) {
         self.floor = grant.version;
+        if self.retired {
+            return;
+        }
         self.held = Some(Held {
             grant: Arc::new(grant),
             expires,

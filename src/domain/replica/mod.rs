@@ -33,6 +33,9 @@ pub const ASK_WAIT: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug)]
 pub struct Replica {
     rules: Rules,
+    /// Whether the configuration has dropped this credential: nothing is served or planned, and what must
+    /// not be forgotten, should it come back, is kept.
+    retired: bool,
     /// Whether other replicas may share the store.
     shared: bool,
     /// This replica's share of the jitter, 0 to 1.
@@ -166,6 +169,7 @@ impl Replica {
     pub fn new(rules: Rules, shared: bool, draw: f64) -> Self {
         Self {
             rules,
+            retired: false,
             shared,
             draw,
             floor: Version::default(),
@@ -201,6 +205,12 @@ impl Replica {
     /// Keeps what happened for people; decides nothing.
     pub fn note(&mut self, what: What, now: Moment) {
         Arc::make_mut(&mut self.history).note(what, now.wall);
+    }
+
+    /// Whether the configuration has dropped this credential.
+    #[must_use]
+    pub const fn is_retired(&self) -> bool {
+        self.retired
     }
 
     /// The rules this credential is kept by.

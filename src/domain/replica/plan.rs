@@ -40,6 +40,9 @@ impl Replica {
     /// The next step; `None` = nothing until the store was read.
     #[must_use]
     pub fn next(&self, now: Moment) -> Option<Plan> {
+        if self.retired {
+            return None;
+        }
         if self.trouble.is_some() {
             return self.next_cut_off(now);
         }

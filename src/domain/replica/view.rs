@@ -30,6 +30,8 @@ pub struct View {
     pub paused: bool,
     /// What keeps a refresh from happening.
     pub blocked: Option<(BlockedBy, Duration)>,
+    /// Whether the configuration has dropped the credential: there is no such thing any more.
+    pub removed: bool,
     /// Why the store could not be used.
     pub trouble: Option<StoreTrouble>,
     /// The store's record as last read, for people, and the store's time then.
@@ -99,6 +101,7 @@ impl Replica {
                 .map_or(now.boot + self.rules.reconcile, |plan| plan.at),
             paused,
             blocked: self.blocked(now).map(|blocked| (blocked.by, blocked.until)),
+            removed: self.retired,
             trouble: self.trouble,
             record: self
                 .reading

@@ -12,6 +12,7 @@ use actix_web::{App, http::StatusCode};
 use arc_swap::ArcSwap;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use token_broker::app_secrets::AppSecrets;
 use token_broker::broker::Broker;
 use token_broker::config::CallerConfig;
 use token_broker::domain::app_id::AppId;
@@ -22,7 +23,7 @@ use token_broker::domain::epoch::Version;
 use token_broker::domain::grant::Grant;
 use token_broker::domain::replica::Replica;
 use token_broker::domain::rules::Rules;
-use token_broker::domain::secret::{Digest, Fingerprint, Secret};
+use token_broker::domain::secret::{Digest, Secret};
 use token_broker::domain::time::{Timestamp, micros};
 use token_broker::http::{ApiState, Callers, Limits, OpsState, Readiness, api, ops};
 use token_broker::metrics::{MeteredStore, MeteredUpstream, Metrics};
@@ -116,14 +117,16 @@ impl Rig {
     fn build(working: bool, callers: Vec<CallerConfig>) -> Self {
         let clock = Arc::new(MovableClock::new());
         let apps = [SERVED, EMPTY].map(app);
-        let metrics = Arc::new(Metrics::new(&apps));
-        let replicas = apps.iter().map(|app| {
-            let credential = Credential::access_token(app.clone(), Mode::Token);
-            let rules = rules();
-            let replica = Replica::new(rules.clone(), false, 0.0);
-            (Subject { credential, rules }, replica)
+        let metrics = Arc::new(Metrics::new());
+        let subjects = apps.iter().map(|app| Subject {
+            credential: Credential::access_token(app.clone(), Mode::Token),
+            rules: rules(),
         });
-        let (publisher, reader, changes) = snapshot(replicas.collect(), clock.clone());
+        let (publisher, reader, changes) = snapshot(clock.clone());
+        publisher.configure(subjects.collect(), |subject| {
+            Replica::new(subject.rules.clone(), false, 0.0)
+        });
+        apps.iter().for_each(|app| metrics.expect(app));
         let store = MemoryStore::new(clock.clone());
         let upstream = ToldUpstream::new();
         let refresher = Arc::new(Refresher {
@@ -134,7 +137,7 @@ impl Rig {
             publisher: publisher.clone(),
             recheck: Arc::default(),
             metrics: Arc::clone(&metrics),
-            secrets: apps.map(|app| (app, Fingerprint::new(7))).into(),
+            secrets: Arc::new(AppSecrets::new(apps.map(|app| (app, Secret::new("s"))))),
         });
         let (mut scheduler, desk) = Scheduler::new(refresher, changes);
         let stopping = CancellationToken::new();

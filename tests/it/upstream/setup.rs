@@ -1,16 +1,17 @@
 //! Settings that cannot be used are refused when the adapter is made, and name their key.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use token_broker::adapters::wechat::{UpstreamSettings, WeChat};
+use token_broker::app_secrets::AppSecrets;
 use token_broker::domain::secret::Secret;
 
 use super::wire_server::settings;
 
 fn refused(settings: &UpstreamSettings) -> String {
-    match WeChat::new(settings, HashMap::new()) {
+    match WeChat::new(settings, Arc::new(AppSecrets::default())) {
         Ok(client) => panic!("{client:?}"),
         Err(error) => error.to_string(),
     }

@@ -1,6 +1,5 @@
 //! A server that reads requests and writes exactly the bytes it was told to.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,6 +11,7 @@ use tokio_rustls::TlsAcceptor;
 use url::Url;
 
 use token_broker::adapters::wechat::{UpstreamSettings, WeChat};
+use token_broker::app_secrets::AppSecrets;
 use token_broker::domain::app_id::AppId;
 use token_broker::domain::credential::{Credential, Mode};
 use token_broker::domain::secret::Secret;
@@ -187,8 +187,8 @@ pub(super) fn settings(base_url: &str) -> UpstreamSettings {
 }
 
 pub(super) fn client(settings: &UpstreamSettings) -> WeChat {
-    let secrets = HashMap::from([(app(), Secret::new(SECRET))]);
-    WeChat::new(settings, secrets).expect("usable settings")
+    let secrets = AppSecrets::new([(app(), Secret::new(SECRET))]);
+    WeChat::new(settings, Arc::new(secrets)).expect("usable settings")
 }
 
 pub(super) fn app() -> AppId {

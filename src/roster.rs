@@ -1,0 +1,66 @@
+//! What a configuration asks to be kept: every app's credentials, by which rules, with which AppSecret. Taken
+//! over here at the start, and again whenever the configuration changes.
+
+use std::sync::Arc;
+
+use crate::app_secrets::AppSecrets;
+use crate::config::{AppConfig, Config};
+use crate::domain::credential::Credential;
+use crate::domain::replica::Replica;
+use crate::metrics::Metrics;
+use crate::ports::{Chance, Subject};
+use crate::snapshot::{Difference, Publisher};
+
+/// Takes configurations over.
+pub struct Roster {
+    /// Who keeps what is kept.
+    pub publisher: Publisher,
+    /// Where the AppSecrets are looked up.
+    pub secrets: Arc<AppSecrets>,
+    /// Which apps are counted for.
+    pub metrics: Arc<Metrics>,
+    /// Jitter.
+    pub chance: Arc<dyn Chance>,
+    /// Whether other replicas may share the store.
+    pub shared: bool,
+}
+
+impl Roster {
+    /// Has exactly the apps of `config` kept and served from now on. What a newcomer needs to know is still to
+    /// be read from the store.
+    pub fn take_over(&self, config: &Config) -> Difference {
+        // First: a credential that is kept needs its secret.
+        let secret = |app: &AppConfig| (app.appid.clone(), app.secret.clone());
+        let rotated = self.secrets.replace(config.apps.iter().map(secret));
+        let subjects = config.apps.iter().map(|app| Subject {
+            credential: Credential::access_token(app.appid.clone(), app.mode),
+            rules: app.rules(&config.refresh, &config.upstream),
+        });
+        let newcomer = |subject: &Subject| {
+            Replica::new(subject.rules.clone(), self.shared, self.chance.unit())
+        };
+        let difference = self.publisher.configure(subjects.collect(), newcomer);
+        for id in self.publisher.ids() {
+            if rotated.contains(&self.publisher.credential(id).app) {
+                self.publisher.update(id, Replica::secret_changed);
+            }
+        }
+        self.count(&difference);
+        difference
+    }
+
+    /// An app that is new starts at zero, so that a rate or an alert works from its first event on; one that is
+    /// gone has no series.
+    fn count(&self, difference: &Difference) {
+        let app = |id| &self.publisher.credential(id).app;
+        let kept = self.publisher.ids();
+        for id in &difference.removed {
+            if kept.iter().all(|kept| app(*kept) != app(*id)) {
+                self.metrics.forget(app(*id));
+            }
+        }
+        for id in &difference.added {
+            self.metrics.expect(app(*id));
+        }
+    }
+}
