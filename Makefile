@@ -35,6 +35,11 @@ simulate: ## Simulate for long: SEEDS=200 histories of DAYS=3 days each, from FI
 model: ## Check the protocol's model for long: FAULTS=1 faults, exhaustively
 	MODEL_FAULTS=$(or $(FAULTS),1) $(CARGO) test --release --test model -- --nocapture
 
+.PHONY: chaos
+chaos: ## Inflict faults at random on real processes: MINUTES=60 from SEED=1 on; STORE=standalone keeps to one kind
+	CHAOS_MINUTES=$(or $(MINUTES),60) CHAOS_SEED=$(or $(SEED),1) CHAOS_STORE=$(STORE) \
+		$(CARGO) test --test chaos -- --nocapture
+
 .PHONY: tools
 tools: ## Install what the tests need beside Rust
 	@tests/install-tools.sh

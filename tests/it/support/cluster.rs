@@ -82,6 +82,12 @@ impl Cluster {
         &mut self.nodes[index]
     }
 
+    /// One of the first masters and the node that began as its replica.
+    pub(crate) fn pair(&mut self, index: usize) -> [&mut RedisServer; 2] {
+        let (masters, replicas) = self.nodes.split_at_mut(usize::from(MASTERS));
+        [&mut masters[index], &mut replicas[index]]
+    }
+
     /// The first masters.
     pub(crate) fn masters(&self) -> &[RedisServer] {
         &self.nodes[..usize::from(MASTERS)]

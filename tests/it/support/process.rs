@@ -23,17 +23,23 @@ pub(crate) struct Process {
 impl Process {
     /// Starts the real binary.
     pub(crate) fn start(settings: &Settings) -> Self {
+        Self::start_with(settings, |_| {})
+    }
+
+    /// The same, with the command changed before it is run.
+    pub(crate) fn start_with(settings: &Settings, change: impl FnOnce(&mut Command)) -> Self {
         let config = tempfile::NamedTempFile::new().expect("a temporary file");
         std::fs::write(config.path(), settings.to_toml()).expect("the configuration is written");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_token-broker"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_token-broker"));
+        command
             .args(["serve", "--config"])
             .arg(config.path())
             .env_clear()
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the broker starts");
+            .stderr(Stdio::piped());
+        change(&mut command);
+        let mut child = command.spawn().expect("the broker starts");
         let log = Arc::new(Mutex::new(Vec::new()));
         let readers = vec![
             keep(child.stderr.take().expect("stderr is piped"), &log),
@@ -97,12 +103,16 @@ impl Process {
             .body
     }
 
-    fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id())
+    /// Its number.
+    pub(crate) fn pid(&self) -> Pid {
+        i32::try_from(self.child.id())
             .ok()
             .and_then(Pid::from_raw)
-            .expect("a pid");
-        let _ = kill_process(pid, signal);
+            .expect("a pid")
+    }
+
+    fn signal(&self, signal: Signal) {
+        let _ = kill_process(self.pid(), signal);
     }
 
     /// `kill -9`, and waits until it is gone.

@@ -31,6 +31,8 @@ struct Shared {
     target: SocketAddr,
     weather: watch::Sender<Weather>,
     latency: Mutex<Duration>,
+    /// How much later each change arrives a second time.
+    repeat: Mutex<Option<Duration>>,
     /// The hash of a script, and where its calls stop.
     hold: watch::Sender<Option<(String, Hold)>>,
     /// How many calls were stopped.
@@ -54,6 +56,7 @@ impl Proxy {
             target,
             weather: watch::channel(Weather::Fair).0,
             latency: Mutex::new(Duration::ZERO),
+            repeat: Mutex::new(None),
             hold: watch::channel(None).0,
             held: watch::channel(0).0,
         });
@@ -88,6 +91,12 @@ impl Proxy {
     /// Each answer is late by this.
     pub(crate) fn delay(&self, latency: Duration) {
         *self.shared.latency.lock().expect("not poisoned") = latency;
+    }
+
+    /// Each call of a script arrives at Redis once more, so much later, by a connection of its own: as a packet
+    /// may that a network has kept. Nobody hears the second answer.
+    pub(crate) fn repeat(&self, later: Option<Duration>) {
+        *self.shared.repeat.lock().expect("not poisoned") = later;
     }
 
     /// Stops every call of this script here, until [`Proxy::let_go`].
@@ -157,6 +166,7 @@ async fn carry(client: TcpStream, server: TcpStream, shared: &Shared) {
                 }
             }
             pass(shared).await;
+            repeat_later(shared, &buffer[..read]);
             if to_server.write_all(&buffer[..read]).await.is_err() {
                 return;
             }
@@ -196,6 +206,29 @@ async fn pass(shared: &Shared) {
     );
 }
 
+/// Has a call of a script arrive once more.
+fn repeat_later(shared: &Shared, request: &[u8]) {
+    let Some(later) = *shared.repeat.lock().expect("not poisoned") else {
+        return;
+    };
+    if !has(request, b"EVALSHA") {
+        return;
+    }
+    let (target, request) = (shared.target, request.to_vec());
+    tokio::spawn(async move {
+        tokio::time::sleep(later).await;
+        if let Ok(mut server) = TcpStream::connect(target).await {
+            let _ = server.write_all(&request).await;
+            // Closed only once it is answered: Redis drops what it has not read.
+            let _ = server.read(&mut [0; 1024]).await;
+        }
+    });
+}
+
+fn has(request: &[u8], word: &[u8]) -> bool {
+    request.windows(word.len()).any(|window| window == word)
+}
+
 /// Counts a stopped call and waits until it may go on.
 async fn stand_still(shared: &Shared) {
     shared.held.send_modify(|held| *held += 1);
@@ -208,6 +241,5 @@ async fn stand_still(shared: &Shared) {
 fn hold_on(shared: &Shared, request: &[u8]) -> Option<Hold> {
     let hold = shared.hold.borrow();
     let (script, hold) = hold.as_ref()?;
-    let has = |word: &[u8]| request.windows(word.len()).any(|window| window == word);
-    (has(b"EVALSHA") && has(script.as_bytes())).then_some(*hold)
+    (has(request, b"EVALSHA") && has(request, script.as_bytes())).then_some(*hold)
 }

@@ -94,6 +94,13 @@ impl RedisServer {
         let _ = self.child.wait();
     }
 
+    /// Whether it was not killed.
+    pub(crate) fn is_running(&self) -> bool {
+        // The process of a killed one was waited for, so that nobody answers by its number.
+        let path = format!("/proc/{}/stat", self.child.id());
+        std::path::Path::new(&path).exists()
+    }
+
     /// Kills it and starts it again on the same port.
     pub(crate) fn restart(&mut self) {
         self.kill();

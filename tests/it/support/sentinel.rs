@@ -79,6 +79,11 @@ impl Watched {
             .unwrap_or_else(|| panic!("no master: {told}"))
     }
 
+    /// All servers, whoever is master.
+    pub(crate) fn servers(&mut self) -> &mut [RedisServer] {
+        &mut self.servers
+    }
+
     /// Waits until the Sentinels name another master than the one at `port`.
     pub(crate) fn wait_for_takeover(&self, port: u16) {
         let named = format!("\r\n{port}\r\n");
