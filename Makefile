@@ -40,6 +40,10 @@ chaos: ## Inflict faults at random on real processes: MINUTES=60 from SEED=1 on;
 	CHAOS_MINUTES=$(or $(MINUTES),60) CHAOS_SEED=$(or $(SEED),1) CHAOS_STORE=$(STORE) \
 		$(CARGO) test --test chaos -- --nocapture
 
+.PHONY: mutants
+mutants: ## Change the Lua scripts in every small way and see each change found out; FROM=0 says where to begin
+	LUA_MUTANTS=$(or $(FROM),0) $(CARGO) test --test it -- --nocapture every_mutant
+
 .PHONY: tools
 tools: ## Install what the tests need beside Rust
 	@tests/install-tools.sh

@@ -8,5 +8,9 @@ mod faults;
 mod http;
 mod scenarios;
 mod store;
+#[expect(
+    dead_code,
+    reason = "shared with the chaos tests, which need a little more"
+)]
 mod support;
 mod upstream;

@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use redb::{Database, Durability, ReadableDatabase as _, ReadableTable as _};
 use serde::{Deserialize, Serialize};
 
-use super::file::{self, CHANGED_AT, META, OpenError, RECORDS};
+use super::database::OpenDatabase;
+use super::file::{CHANGED_AT, META, OpenError, RECORDS};
 use super::time::SteadyWallClock;
 use crate::adapters::record::{Fields, grant_fields, read_record, state_fields};
 use crate::domain::protocol::{
@@ -30,7 +31,7 @@ pub type TimeSource = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 pub struct EmbeddedStore(Arc<Inner>);
 
 struct Inner {
-    database: Database,
+    database: OpenDatabase,
     origin: Fingerprint,
     now: TimeSource,
 }
@@ -55,7 +56,7 @@ impl EmbeddedStore {
     /// # Errors
     /// [`OpenError`] names the file, which was left as it is.
     pub fn open(path: impl AsRef<Path>, origin: Fingerprint) -> Result<Self, OpenError> {
-        let (database, changed_at) = file::open(path.as_ref())?;
+        let (database, changed_at) = OpenDatabase::open(path.as_ref().to_owned())?;
         let clock = SteadyWallClock::starting_at(changed_at);
         let now: TimeSource = Arc::new(move || clock.now());
         Ok(Self::with(database, origin, now))
@@ -70,11 +71,11 @@ impl EmbeddedStore {
         origin: Fingerprint,
         now: TimeSource,
     ) -> Result<Self, OpenError> {
-        let (database, _) = file::open(path.as_ref())?;
+        let (database, _) = OpenDatabase::open(path.as_ref().to_owned())?;
         Ok(Self::with(database, origin, now))
     }
 
-    fn with(database: Database, origin: Fingerprint, now: TimeSource) -> Self {
+    fn with(database: OpenDatabase, origin: Fingerprint, now: TimeSource) -> Self {
         Self(Arc::new(Inner {
             database,
             origin,
@@ -90,7 +91,12 @@ impl EmbeddedStore {
     ) -> Result<Stamped<T>, StoreError> {
         let inner = Arc::clone(&self.0);
         let of = of.clone();
-        blocking(move || inner.change(&of, make)).await
+        blocking(move || {
+            inner
+                .database
+                .with(|database| inner.change(database, &of, make))
+        })
+        .await
     }
 }
 
@@ -105,11 +111,12 @@ async fn blocking<T: Send + 'static>(
 impl Inner {
     fn change<T>(
         &self,
+        database: &Database,
         of: &Subject,
         make: impl FnOnce(&mut Record, &Rules, Timestamp) -> T,
     ) -> Result<Stamped<T>, StoreError> {
         let key = of.credential.to_string();
-        let mut transaction = self.database.begin_write().map_err(refused)?;
+        let mut transaction = database.begin_write().map_err(refused)?;
         transaction
             .set_durability(Durability::Immediate)
             .map_err(refused)?;
@@ -145,8 +152,12 @@ impl Inner {
         Ok(Stamped { at: now, answer })
     }
 
-    fn read(&self, of: &[Subject]) -> Result<Vec<Result<Stamped<Record>, StoreError>>, StoreError> {
-        let transaction = self.database.begin_read().map_err(refused)?;
+    fn read(
+        &self,
+        database: &Database,
+        of: &[Subject],
+    ) -> Result<Vec<Result<Stamped<Record>, StoreError>>, StoreError> {
+        let transaction = database.begin_read().map_err(refused)?;
         let records = transaction.open_table(RECORDS).map_err(refused)?;
         let now = (self.now)();
         let read_one = |subject: &Subject| {
@@ -185,7 +196,7 @@ fn encode(record: &Record) -> Result<Vec<u8>, StoreError> {
         .map_err(|_| StoreError::Refused("the record cannot be written as JSON".to_owned()))
 }
 
-/// The disk is full, or broken, or redb has found its file damaged: it does not go away by waiting.
+/// The disk is full, or broken, or redb has found its file damaged, or refuses everything since then.
 fn refused(error: impl fmt::Display) -> StoreError {
     StoreError::Refused(error.to_string())
 }
@@ -273,7 +284,7 @@ impl Store for EmbeddedStore {
     ) -> Result<Vec<Result<Stamped<Record>, StoreError>>, StoreError> {
         let inner = Arc::clone(&self.0);
         let of: Vec<_> = of.iter().map(|subject| (*subject).clone()).collect();
-        blocking(move || inner.read(&of)).await
+        blocking(move || inner.database.with(|database| inner.read(database, &of))).await
     }
 
     async fn ask(&self, _of: &Subject) -> Result<(), StoreError> {

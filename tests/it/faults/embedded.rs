@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use wechat_simulator::Simulator;
 
 use super::rig::SOON;
-use crate::support::fleet::wechat_with;
+use crate::support::fleet::{eventually, wechat_with};
 use crate::support::process::Process;
 use crate::support::settings::{AppUnderTest, Settings, StoreUnderTest};
 
@@ -96,4 +97,42 @@ async fn a_damaged_file_is_refused_by_name_and_left_as_it_is() {
     let restored = Process::listening(&settings).await;
     restored.caller().await.token_within(APP, SOON).await;
     assert!(wechat.fetches(APP).len() <= fetched + 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_was_full_is_written_to_again_once_there_is_room() {
+    let mut wechat = wechat_with(&[AppUnderTest::new(APP)]);
+    wechat.token_life = Duration::from_secs(30);
+    let wechat = Simulator::start(wechat)
+        .await
+        .expect("the simulator starts");
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("broker.redb");
+    let settings = Settings::new(&wechat.base_url(), StoreUnderTest::Embedded { path });
+    let mut process = Process::that_survives_a_full_disk(&settings).await;
+    let caller = process.caller().await;
+    let first = caller.token_within(APP, SOON).await;
+
+    process.limit_file_size(Some(1));
+    let pause = caller.post(&format!("/apps/{APP}/pause"), json!({})).await;
+    assert_eq!(pause.status, 503, "{}", pause.body);
+    let meanwhile = caller.token(APP).await;
+    assert_eq!(meanwhile.status, 200, "{}", meanwhile.body);
+    assert_eq!(meanwhile.token(), first.token());
+
+    process.limit_file_size(None);
+    eventually("it is written to again", SOON, async || {
+        let resume = format!("/apps/{APP}/resume");
+        caller.post(&resume, json!({})).await.status == 200
+    })
+    .await;
+    assert_eq!(caller.token(APP).await.token(), first.token());
+
+    // What was written since is there after a restart.
+    caller.post(&format!("/apps/{APP}/pause"), json!({})).await;
+    process.kill();
+    process = Process::listening(&settings).await;
+    let paused = process.caller().await.get(&format!("/apps/{APP}")).await;
+    assert_eq!(paused.json()["paused"], true);
+    assert_eq!(wechat.fetches(APP).len(), 1);
 }

@@ -94,6 +94,13 @@ impl World {
 
     /// Runs so many random histories through the stores and the protocol.
     pub(super) fn live(&self, histories: u32) {
+        if let Err(difference) = self.differs(histories, Config::default().max_shrink_iters) {
+            panic!("{difference}");
+        }
+    }
+
+    /// The same; `Err` tells where they differ, after so many tries to tell it shortly.
+    pub(super) fn differs(&self, histories: u32, max_shrink_iters: u32) -> Result<(), String> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -101,14 +108,13 @@ impl World {
         let config = Config {
             cases: histories,
             failure_persistence: None,
+            max_shrink_iters,
             ..Config::default()
         };
         let outcome = TestRunner::new(config).run(&history(), |(rules, steps)| {
             runtime.block_on(self.live_through(&rules, &steps))
         });
-        if let Err(error) = outcome {
-            panic!("{error}");
-        }
+        outcome.map_err(|error| error.to_string())
     }
 
     async fn live_through(&self, rules: &Rules, steps: &[Step]) -> Result<(), TestCaseError> {

@@ -10,6 +10,8 @@ mod equivalence;
 mod everywhere;
 mod failover;
 mod history;
+mod mutants;
+mod mutating;
 mod redis;
 mod sample;
 mod security;

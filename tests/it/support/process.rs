@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 use super::broker::Caller;
 use super::settings::Settings;
@@ -51,6 +51,30 @@ impl Process {
             readers,
             config,
         }
+    }
+
+    /// Starts it so that a file over its limit is an error to it, not its end, and waits until it listens.
+    pub(crate) async fn that_survives_a_full_disk(settings: &Settings) -> Self {
+        let process = Self::start_with(settings, |command| {
+            let mut shell = Command::new("/bin/sh");
+            shell.args(["-c", r#"trap "" XFSZ; exec "$0" "$@""#]);
+            shell.arg(command.get_program()).args(command.get_args());
+            shell.env_clear().stdin(Stdio::null());
+            shell.stdout(Stdio::piped()).stderr(Stdio::piped());
+            *command = shell;
+        });
+        process.address("listen").await;
+        process
+    }
+
+    /// No file of it may be written past so many bytes; `None` = any number.
+    pub(crate) fn limit_file_size(&self, bytes: Option<u64>) {
+        let limit = Rlimit {
+            current: bytes,
+            maximum: None,
+        };
+        let set = prlimit(Some(self.pid()), Resource::Fsize, limit);
+        set.expect("a limit of an own process is set");
     }
 
     /// Starts it and waits until it listens.
