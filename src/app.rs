@@ -31,7 +31,7 @@ use crate::http::{
 use crate::metrics::{MeteredStore, MeteredUpstream, Metrics};
 use crate::ports::{Chance, Clock, SecretSource, Signal, Store};
 use crate::refresher::Refresher;
-use crate::reload::{Reload, Source};
+use crate::reload::{Reload, Running, Source, Standing};
 use crate::roster::Roster;
 use crate::scheduler::Scheduler;
 use crate::snapshot::{Reader, snapshot};
@@ -91,6 +91,7 @@ struct Core {
     calls: Calls,
     reader: Reader,
     refresher: Arc<Refresher>,
+    roster: Roster,
     scheduler: Scheduler,
     follower: Follower,
     signals: Option<(RedisSignals, mpsc::Sender<Signal>)>,
@@ -170,6 +171,10 @@ impl Application {
         )?;
         let callers = Callers::new(config.callers.clone());
         let callers = Arc::new(ArcSwap::from_pointee(callers));
+        let standing = Arc::new(ArcSwap::from_pointee(Standing {
+            since: core.clock.now().wall,
+            ..Standing::default()
+        }));
         let closing = CancellationToken::new();
         let state = ApiState::new(
             core.calls,
@@ -178,7 +183,8 @@ impl Application {
             config.log.access_sample,
             &limits,
             closing.clone(),
-        );
+        )
+        .telling(Arc::clone(&standing));
         let api = serve_api(api.0, state, &limits, certificate.as_ref())?;
         let (api_handle, ops_handle) = (api.handle(), ops.handle());
         let (api, ops) = (tokio::spawn(api), tokio::spawn(ops));
@@ -192,8 +198,15 @@ impl Application {
         );
         tasks.extend(certificate.map(|certificate| tokio::spawn(certificate.watch(loops.clone()))));
         tasks.extend(source.map(|source| {
-            let (metrics, clock) = (core.metrics.reload(), Arc::clone(&core.clock));
-            let reload = Reload::new(source, config.clone(), callers, metrics, clock);
+            let running = Running {
+                callers,
+                roster: core.roster,
+                refresher: core.refresher,
+                standing,
+                metrics: core.metrics.reload(),
+                clock: core.clock,
+            };
+            let reload = Reload::new(source, config.clone(), running);
             tokio::spawn(reload.run(loops.clone()))
         }));
         info!(
@@ -326,13 +339,14 @@ impl Core {
         );
         let channel = mpsc::channel(SIGNALS);
         let to_follower = channel.0.clone();
-        let follower = Follower::new(Arc::clone(&refresher), channel, config.refresh.reconcile);
+        let follower = Follower::new(Arc::clone(&refresher), channel);
         let signals = signals.map(|signals| (signals, to_follower));
         Ok(Self {
             calls: Calls::new(broker.clone(), upstream),
             broker,
             reader,
             refresher,
+            roster,
             scheduler,
             follower,
             signals,

@@ -1,7 +1,7 @@
 //! The apps' AppSecrets: one place, swapped whole where the configuration changes, and looked at whenever a
 //! secret is needed. So a call is made with the secret of that moment, and nothing holds a copy for later.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -39,7 +39,7 @@ impl AppSecrets {
     }
 
     /// Puts these in force and no others. Answers whose secret is another one than before.
-    pub fn replace(&self, secrets: impl IntoIterator<Item = (AppId, Secret)>) -> Vec<AppId> {
+    pub fn replace(&self, secrets: impl IntoIterator<Item = (AppId, Secret)>) -> HashSet<AppId> {
         let after = Self::new(secrets).0.into_inner();
         let before = self.0.swap(Arc::clone(&after));
         let is_another = |(app, known): &(&AppId, &Known)| {
@@ -84,7 +84,7 @@ mod tests {
             (app("rotated"), Secret::new("B")),
             (app("added"), Secret::new("d")),
         ]);
-        assert_eq!(changed, [app("rotated")]);
+        assert_eq!(changed, HashSet::from([app("rotated")]));
         assert_ne!(secrets.fingerprint(&app("rotated")), before);
         assert_eq!(secrets.fingerprint(&app("removed")), None);
         let secret = secrets.secret(&app("rotated"));

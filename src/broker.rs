@@ -164,6 +164,24 @@ impl Broker {
     /// # Errors
     /// Says why there is none, and when to come back.
     pub async fn token(&self, id: SlotId) -> Result<Served, Refusal> {
+        match self.wait_for_token(id).await {
+            Err(Refusal::UnknownApp) => match self.moved(id) {
+                Some(now) => self.wait_for_token(now).await,
+                None => Err(Refusal::UnknownApp),
+            },
+            answer => answer,
+        }
+    }
+
+    /// Where the app is found now, if that is elsewhere: it has changed its mode.
+    #[must_use]
+    pub fn moved(&self, id: SlotId) -> Option<SlotId> {
+        let credential = self.reader.credential(id);
+        let now = self.reader.find(credential.app.as_str(), credential.kind)?;
+        (now != id).then_some(now)
+    }
+
+    async fn wait_for_token(&self, id: SlotId) -> Result<Served, Refusal> {
         if let Some(served) = self.at_once(id) {
             return Ok(served);
         }

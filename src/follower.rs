@@ -10,9 +10,6 @@ use tracing::{info, warn};
 use crate::ports::Signal;
 use crate::refresher::Refresher;
 
-/// How many records are read in one question.
-const BATCH: usize = 200;
-
 /// How soon the store is asked again after it failed, at most.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -20,24 +17,21 @@ const RETRY: Duration = Duration::from_secs(1);
 pub struct Follower {
     refresher: Arc<Refresher>,
     signals: mpsc::Receiver<Signal>,
-    reconcile: Duration,
     /// Keeps the channel open also where the store sends no signals.
     _keep_open: mpsc::Sender<Signal>,
     there: bool,
 }
 
 impl Follower {
-    /// A follower that reads all records every `reconcile`, and what the signals name at once.
+    /// A follower that reads all records every `refresh.reconcile`, and what the signals name at once.
     #[must_use]
     pub fn new(
         refresher: Arc<Refresher>,
         (sender, signals): (mpsc::Sender<Signal>, mpsc::Receiver<Signal>),
-        reconcile: Duration,
     ) -> Self {
         Self {
             refresher,
             signals,
-            reconcile,
             _keep_open: sender,
             there: true,
         }
@@ -46,12 +40,13 @@ impl Follower {
     /// Follows until told to stop.
     pub async fn run(&mut self, stop: &CancellationToken) {
         loop {
-            let there = self.reconcile_all().await;
+            let ids = self.refresher.publisher.ids();
+            let there = self.refresher.read_in_batches(&ids).await;
             self.note(there);
             let pause = if there {
-                self.reconcile
+                self.reconcile()
             } else {
-                self.reconcile.min(RETRY)
+                self.reconcile().min(RETRY)
             };
             if !self.follow_signals_for(pause, stop).await {
                 return;
@@ -59,14 +54,11 @@ impl Follower {
         }
     }
 
-    /// Reads every record once. Answers whether the store was there throughout.
-    async fn reconcile_all(&self) -> bool {
-        let ids = self.refresher.publisher.ids();
-        let mut there = true;
-        for batch in ids.chunks(BATCH) {
-            there &= self.refresher.read_many(batch).await;
-        }
-        there
+    /// How often everything is read: all credentials are kept by one interval.
+    fn reconcile(&self) -> Duration {
+        let publisher = &self.refresher.publisher;
+        let first = publisher.ids().first().copied();
+        first.map_or(RETRY, |id| publisher.subject(id).rules.reconcile)
     }
 
     /// Says once that the store is away, and once that it is back.
@@ -91,7 +83,7 @@ impl Follower {
                 () = stop.cancelled() => return false,
                 () = tokio::time::sleep_until(deadline) => return true,
                 () = self.refresher.recheck.notified() => {
-                    deadline = deadline.min(tokio::time::Instant::now() + RETRY.min(self.reconcile));
+                    deadline = deadline.min(tokio::time::Instant::now() + RETRY.min(self.reconcile()));
                     continue;
                 }
                 signal = self.signals.recv() => signal,

@@ -1,10 +1,12 @@
 //! What a configuration asks to be kept: every app's credentials, by which rules, with which AppSecret. Taken
 //! over here at the start, and again whenever the configuration changes.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::app_secrets::AppSecrets;
 use crate::config::{AppConfig, Config};
+use crate::domain::app_id::AppId;
 use crate::domain::credential::Credential;
 use crate::domain::replica::Replica;
 use crate::metrics::Metrics;
@@ -25,10 +27,19 @@ pub struct Roster {
     pub shared: bool,
 }
 
+/// What a configuration changed.
+#[derive(Debug)]
+pub struct Change {
+    /// Which credentials.
+    pub credentials: Difference,
+    /// Whose AppSecret is another one.
+    pub rotated: HashSet<AppId>,
+}
+
 impl Roster {
     /// Has exactly the apps of `config` kept and served from now on. What a newcomer needs to know is still to
     /// be read from the store.
-    pub fn take_over(&self, config: &Config) -> Difference {
+    pub fn take_over(&self, config: &Config) -> Change {
         // First: a credential that is kept needs its secret.
         let secret = |app: &AppConfig| (app.appid.clone(), app.secret.clone());
         let rotated = self.secrets.replace(config.apps.iter().map(secret));
@@ -39,25 +50,27 @@ impl Roster {
         let newcomer = |subject: &Subject| {
             Replica::new(subject.rules.clone(), self.shared, self.chance.unit())
         };
-        let difference = self.publisher.configure(subjects.collect(), newcomer);
+        let credentials = self.publisher.configure(subjects.collect(), newcomer);
         for id in self.publisher.ids() {
             if rotated.contains(&self.publisher.credential(id).app) {
                 self.publisher.update(id, Replica::secret_changed);
             }
         }
-        self.count(&difference);
-        difference
+        self.count(&credentials);
+        Change {
+            credentials,
+            rotated,
+        }
     }
 
     /// An app that is new starts at zero, so that a rate or an alert works from its first event on; one that is
     /// gone has no series.
     fn count(&self, difference: &Difference) {
         let app = |id| &self.publisher.credential(id).app;
-        let kept = self.publisher.ids();
-        for id in &difference.removed {
-            if kept.iter().all(|kept| app(*kept) != app(*id)) {
-                self.metrics.forget(app(*id));
-            }
+        let kept: HashSet<_> = self.publisher.ids().into_iter().map(app).collect();
+        let gone = difference.removed.iter().map(|id| app(*id));
+        for app in gone.filter(|app| !kept.contains(app)) {
+            self.metrics.forget(app);
         }
         for id in &difference.added {
             self.metrics.expect(app(*id));

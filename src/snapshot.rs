@@ -59,12 +59,15 @@ impl Publisher {
     /// Has exactly these credentials kept and served from now on. `newcomer` makes what a replica knows at
     /// its start of one that was never seen; one that comes back goes on from its floor. One that is left
     /// out is served no more: whoever waits for it is woken, and a step under way still ends in the store.
+    /// Only an app that changes its mode is served from what it had until the new credential serves.
     pub fn configure(
         &self,
         subjects: Vec<Subject>,
         newcomer: impl FnMut(&Subject) -> Replica,
     ) -> Difference {
-        let (after, difference) = self.slots.compare(subjects, self.clock.now(), newcomer);
+        let mut known = self.slots.lock();
+        let now = self.clock.now();
+        let (after, difference) = self.slots.compare(&mut known, subjects, now, newcomer);
         // Before they can be found, so that nobody finds them empty who need not.
         for id in difference.added.iter().chain(&difference.changed) {
             let rules = self.subject(*id).rules.clone();
@@ -86,6 +89,11 @@ impl Publisher {
             self.publish(slot, &replica);
             result
         };
+        if self.slots.is_heir(id)
+            && let Some(predecessor) = self.slots.succeed(id, self.clock.now())
+        {
+            self.update(predecessor, Replica::retire);
+        }
         if !slot.dirty.swap(true, Ordering::AcqRel) {
             // The receiver is gone only at shutdown, when nothing is planned any more.
             let _ = self.changes.send(id);
@@ -138,17 +146,17 @@ impl Publisher {
         self.slot(id).subject.load_full()
     }
 
-    /// Every credential that is in force, in the order of the configuration.
+    /// Every credential that is kept fresh.
     #[must_use]
     pub fn ids(&self) -> Vec<SlotId> {
-        self.slots.in_force().ids.clone()
+        self.slots.in_force().kept.clone()
     }
 
-    /// The position of a credential, where it is in force.
+    /// The position of a credential, where it is kept fresh.
     #[must_use]
     pub fn find(&self, credential: &Credential) -> Option<SlotId> {
-        let id = self.slots.find(credential.app.as_str(), credential.kind)?;
-        (self.slot(id).credential == *credential).then_some(id)
+        let id = self.slots.lock().get(credential).copied()?;
+        (!self.inspect(id, Replica::is_retired)).then_some(id)
     }
 
     fn slot(&self, id: SlotId) -> &Slot {
@@ -181,10 +189,10 @@ impl Reader {
         self.0.slot(id).subject.load_full()
     }
 
-    /// Every credential that is in force, in the order of the configuration.
+    /// Every credential that requests are answered from, in the order of the configuration.
     #[must_use]
     pub fn ids(&self) -> Vec<SlotId> {
-        self.0.in_force().ids.clone()
+        self.0.in_force().served.clone()
     }
 
     /// Waits until `found` says something of a view, looking at each that is published. The caller
@@ -361,7 +369,43 @@ mod tests {
         assert_ne!(before, after);
         let stable = subject("wx1", Mode::Stable).credential;
         assert_eq!(publisher.find(&stable), after);
-        let token = subject("wx1", Mode::Token).credential;
-        assert_eq!(publisher.find(&token), None);
+    }
+
+    #[test]
+    fn an_app_that_changes_its_mode_is_served_from_what_it_had_until_the_new_credential_serves() {
+        let (publisher, reader, _changes) = snapshot(Arc::new(Noon));
+        publisher.configure(vec![subject("wx1", Mode::Token)], newcomer);
+        let token = find(&reader, "wx1").unwrap_or_else(|| panic!("not found"));
+        serve(&publisher, token, 7);
+        for _ in 0..2 {
+            // Again, since a second reload may come before the first token.
+            publisher.configure(vec![subject("wx1", Mode::Stable)], newcomer);
+            assert_eq!(find(&reader, "wx1"), Some(token));
+            assert_eq!(reader.ids(), [token]);
+            assert_eq!(publisher.ids().len(), 2, "both are kept fresh");
+        }
+        let stable = publisher.find(&subject("wx1", Mode::Stable).credential);
+        let stable = stable.unwrap_or_else(|| panic!("not found"));
+        serve(&publisher, stable, 8);
+        assert_eq!(find(&reader, "wx1"), Some(stable));
+        assert_eq!(
+            (reader.ids(), publisher.ids()),
+            (vec![stable], vec![stable])
+        );
+        assert!(reader.view(token).removed);
+    }
+
+    #[test]
+    fn a_mode_that_is_changed_back_meanwhile_leaves_everything_as_it_was() {
+        let (publisher, reader, _changes) = snapshot(Arc::new(Noon));
+        publisher.configure(vec![subject("wx1", Mode::Token)], newcomer);
+        let token = find(&reader, "wx1").unwrap_or_else(|| panic!("not found"));
+        serve(&publisher, token, 7);
+        publisher.configure(vec![subject("wx1", Mode::Stable)], newcomer);
+        let back = publisher.configure(vec![subject("wx1", Mode::Token)], newcomer);
+        assert_eq!(back.removed.len(), 1);
+        assert_eq!(find(&reader, "wx1"), Some(token));
+        assert_eq!(publisher.ids(), [token]);
+        assert_eq!(reader.version(token), Version(7));
     }
 }

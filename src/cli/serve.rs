@@ -8,13 +8,11 @@ use tracing::warn;
 use super::environment::Environment;
 use super::failure::Failure;
 use crate::app::Application;
-use crate::config::Config;
 use crate::reload::Source;
 use crate::telemetry;
 
 pub(super) fn serve(path: &Path, environment: &Environment) -> Result<(), Failure> {
-    let source = Source::new(path.to_owned(), environment.iter().collect());
-    let config = Config::load(Some(path), environment.iter())?;
+    let (source, config) = Source::read(path.to_owned(), environment.iter().collect())?;
     telemetry::init(config.log.level.as_str(), config.log.format)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

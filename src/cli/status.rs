@@ -27,6 +27,17 @@ const NOTHING: &str = "-";
 #[derive(Deserialize)]
 struct Body {
     apps: Vec<App>,
+    #[serde(default)]
+    configuration: Configuration,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Configuration {
+    since: Value,
+    refused_at: Value,
+    errors: Value,
+    waits_for_restart: Vec<Value>,
 }
 
 #[derive(Default, Deserialize)]
@@ -57,7 +68,27 @@ pub(super) fn show(base: &str, key: &Secret, json: bool) -> Result<(), Failure> 
         return print(&text);
     }
     let rows = body.apps.iter().map(App::row);
-    print(&table(rows.collect()))
+    let remarks = body.configuration.remarks();
+    print(&(table(rows.collect()) + &remarks))
+}
+
+impl Configuration {
+    /// What of the written configuration is not in force, a line each; nothing where all of it is.
+    fn remarks(&self) -> String {
+        let mut text = String::new();
+        let errors = word(&self.errors);
+        if errors != NOTHING {
+            let (at, since) = (instant(&self.refused_at), instant(&self.since));
+            text += &format!(
+                "\nThe configuration read at {at} was refused; the one of {since} is in force: {errors}\n"
+            );
+        }
+        let waiting: Vec<_> = self.waits_for_restart.iter().map(word).collect();
+        if !waiting.is_empty() {
+            text += &format!("\nNeeds a restart: {}\n", waiting.join(", "));
+        }
+        text
+    }
 }
 
 impl App {
@@ -209,6 +240,23 @@ mod tests {
         for row in told {
             assert!(row.iter().all(|cell| cell == NOTHING), "{row:?}");
         }
+    }
+
+    #[test]
+    fn a_refused_configuration_is_told_below_the_table() {
+        let remarks = |json: &str| {
+            let body: Body = serde_json::from_str(json).unwrap_or_else(|error| panic!("{error}"));
+            body.configuration.remarks()
+        };
+        assert_eq!(remarks(r#"{"apps":[]}"#), "");
+        assert_eq!(
+            remarks(
+                r#"{"apps":[],"configuration":{"since":0,"refused_at":60,"errors":"x: is wrong",
+                "waits_for_restart":["[store]"]}}"#
+            ),
+            "\nThe configuration read at 1970-01-01T00:01:00Z was refused; \
+             the one of 1970-01-01T00:00:00Z is in force: x: is wrong\n\nNeeds a restart: [store]\n"
+        );
     }
 
     #[test]

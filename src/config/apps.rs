@@ -128,7 +128,7 @@ fn read_secret(section: &mut Section<'_>) -> Option<Secret> {
 }
 
 fn secret_from(section: &Section<'_>, path: &Path) -> Option<Secret> {
-    let read = read_secret_file(path);
+    let read = read_secret_file(path, section.report());
     if let Err(reason) = &read {
         section.refuse("secret_file", reason);
     }

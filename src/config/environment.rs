@@ -74,7 +74,7 @@ impl Variables {
             || [URL, ENCRYPTION_KEYS].contains(&key.as_str())
                 && name.to_ascii_uppercase().ends_with("_FILE");
         let value = if is_file {
-            match read_secret_file(Path::new(&value)) {
+            match read_secret_file(Path::new(&value), report) {
                 Ok(value) => value,
                 Err(reason) => {
                     report.refuse_variable(&name, format!("names a file that {reason}"));
@@ -229,8 +229,8 @@ fn refuse_unknown(name: &str, report: &Report) {
 }
 
 /// Reads a secret from a file: without the newline at its end. The error says why not.
-pub(super) fn read_secret_file(path: &Path) -> Result<String, String> {
-    let mut text = std::fs::read_to_string(path).map_err(|error| {
+pub(super) fn read_secret_file(path: &Path, report: &Report) -> Result<String, String> {
+    let mut text = report.read_file(path).map_err(|error| {
         // The kind only: nothing of the content, nor of the path.
         format!("cannot be read: {}", error.kind())
     })?;

@@ -9,7 +9,7 @@ use super::document::Document;
 use super::report::Report;
 use super::section::Section;
 use super::{
-    AppConfig, CallerConfig, Config, ConfigErrors, LogConfig, RefreshConfig, ServerConfig,
+    AppConfig, CallerConfig, Config, ConfigErrors, Files, LogConfig, RefreshConfig, ServerConfig,
     StoreConfig, UpstreamConfig, environment, inequalities, unavailable,
 };
 
@@ -27,11 +27,24 @@ impl Config {
         path: Option<&Path>,
         environment: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, ConfigErrors> {
-        let (report, tree) = merged(path, environment)?;
+        Self::load_from_files(path, environment).0
+    }
+
+    /// The same, and which files were read for it, whatever came of it.
+    pub fn load_from_files(
+        path: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> (Result<Self, ConfigErrors>, Files) {
+        let mut files = Files::default();
+        let (report, tree) = match merged(path, environment, &mut files) {
+            Ok(merged) => merged,
+            Err(errors) => return (Err(errors), files),
+        };
         unavailable::refuse(&tree, &report);
         let config = Section::root(tree, &report, Self::read);
         inequalities::check(&config, &report);
-        report.conclude("", config)
+        let files = report.files();
+        (report.conclude("", config), files)
     }
 
     fn read(root: &mut Section<'_>) -> Self {
@@ -64,7 +77,7 @@ impl ServerConfig {
         path: Option<&Path>,
         environment: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, ConfigErrors> {
-        let (report, tree) = merged(path, environment)?;
+        let (report, tree) = merged(path, environment, &mut Files::default())?;
         let server = Section::root(tree, &report, |root| root.table("server", Self::read));
         report.conclude("server", server)
     }
@@ -74,19 +87,20 @@ impl ServerConfig {
 fn merged(
     path: Option<&Path>,
     environment: impl Iterator<Item = (String, String)>,
+    files: &mut Files,
 ) -> Result<(Report, Map<String, Value>), ConfigErrors> {
     let text = path.map_or(Ok(String::new()), |path| {
         let refuse = |error: std::io::Error| {
             ConfigErrors::of_file(path, None, format!("cannot be read: {}", error.kind()))
         };
-        std::fs::read_to_string(path).map_err(refuse)
+        files.read(path).map_err(refuse)
     })?;
     let document = Document::parse(&text).map_err(|error| {
         let message = format!("column {}: is no TOML: {}", error.column, error.reason);
         let path = path.unwrap_or(Path::new(""));
         ConfigErrors::of_file(path, Some(error.line), message)
     })?;
-    let mut report = Report::new(path, document.lines().clone());
+    let mut report = Report::new(path, document.lines().clone()).with_files(files.clone());
     let tree = environment::overlay(document, environment, &mut report);
     Ok((report, tree))
 }

@@ -10,6 +10,7 @@ mod callers;
 mod document;
 mod duration;
 mod environment;
+mod files;
 mod inequalities;
 mod load;
 mod log;
@@ -25,6 +26,7 @@ mod upstream;
 
 pub use apps::AppConfig;
 pub use callers::CallerConfig;
+pub use files::Files;
 pub use load::DEFAULT_FILE;
 pub use log::LogConfig;
 pub use redis::{RedisTls, RedisUrl};

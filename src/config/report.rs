@@ -3,7 +3,10 @@
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
+
+use super::files::Files;
 
 /// One thing that is wrong. It names the key, never the value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +42,7 @@ pub(super) struct Report {
     variables: HashMap<String, String>,
     errors: RefCell<Vec<ConfigError>>,
     asked: RefCell<BTreeSet<String>>,
+    files: RefCell<Files>,
 }
 
 impl ConfigErrors {
@@ -89,6 +93,24 @@ impl Report {
             lines,
             ..Self::default()
         }
+    }
+
+    /// Goes on from these files, which were read already.
+    pub(super) fn with_files(self, files: Files) -> Self {
+        Self {
+            files: RefCell::new(files),
+            ..self
+        }
+    }
+
+    /// Reads a file that a key or a variable names.
+    pub(super) fn read_file(&self, path: &Path) -> io::Result<String> {
+        self.files.borrow_mut().read(path)
+    }
+
+    /// All files that were read.
+    pub(super) fn files(&self) -> Files {
+        self.files.borrow().clone()
     }
 
     /// From here on, `key` comes from the environment.

@@ -11,6 +11,7 @@ use crate::broker::Broker;
 use crate::domain::caller::Verb;
 use crate::domain::time::Timestamp;
 use crate::overview::{Overview, trouble_word};
+use crate::reload::Standing;
 use crate::snapshot::SlotId;
 
 /// All apps that the caller administers.
@@ -24,7 +25,12 @@ pub(super) async fn all(call: &Call) -> Result<HttpResponse, Problem> {
     if apps.is_empty() && !all.is_empty() {
         return Err(Problem::admin_of_none());
     }
-    Ok(HttpResponse::Ok().json(Apps { apps }))
+    let standing = call.worker().state.standing.load();
+    let configuration = Configuration::of(&standing);
+    Ok(HttpResponse::Ok().json(Apps {
+        apps,
+        configuration,
+    }))
 }
 
 /// One app.
@@ -55,6 +61,28 @@ async fn set_pause(call: &Call, paused: bool) -> Result<HttpResponse, Problem> {
 #[derive(Serialize)]
 struct Apps<'a> {
     apps: Vec<AppState<'a>>,
+    configuration: Configuration<'a>,
+}
+
+/// How the configuration in force stands to the one that is written.
+#[derive(Serialize)]
+struct Configuration<'a> {
+    since: u64,
+    refused_at: Option<u64>,
+    errors: Option<&'a str>,
+    waits_for_restart: &'a [String],
+}
+
+impl<'a> Configuration<'a> {
+    fn of(standing: &'a Standing) -> Self {
+        let refused = standing.refused.as_ref();
+        Self {
+            since: standing.since.as_secs(),
+            refused_at: refused.map(|refused| refused.at.as_secs()),
+            errors: refused.map(|refused| refused.errors.as_str()),
+            waits_for_restart: &standing.waits_for_restart,
+        }
+    }
 }
 
 /// What is told of an app. Times are whole seconds since 1970 UTC; what is not known is `null`.

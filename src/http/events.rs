@@ -119,6 +119,12 @@ impl Feed {
         if !self.is_still_allowed() {
             return None;
         }
+        if matches!(news, Some(Err(Refusal::UnknownApp)))
+            && let Some(now) = self.state.calls.broker().moved(self.id)
+        {
+            self.id = now;
+            return Some(Bytes::from_static(KEEP_ALIVE));
+        }
         Some(match news {
             Some(Ok(served)) => self.token(&served),
             Some(Err(refusal)) => self.gone(refusal),

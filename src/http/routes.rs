@@ -22,6 +22,7 @@ use super::throttle::Throttle;
 use super::{apps, events, native, oauth, ops as operations, refresh, report, token, users};
 use crate::calls::Calls;
 use crate::metrics::HttpMetrics;
+use crate::reload::Standing;
 
 /// What the API's handlers work with: one for all workers.
 pub struct ApiState {
@@ -33,6 +34,7 @@ pub struct ApiState {
     pub(super) body: Bounds,
     pub(super) throttle: Throttle,
     pub(super) streams: Arc<Streams>,
+    pub(super) standing: Arc<ArcSwap<Standing>>,
 }
 
 impl ApiState {
@@ -52,6 +54,7 @@ impl ApiState {
         let streams = Streams::new(most, keep_alive, closing, Arc::clone(&metrics));
         Self {
             streams: Arc::new(streams),
+            standing: Arc::default(),
             calls,
             callers,
             metrics,
@@ -62,6 +65,12 @@ impl ApiState {
             },
             throttle: Throttle::new(),
         }
+    }
+
+    /// Tells how the configuration in force stands to the one that is written.
+    #[must_use]
+    pub fn telling(self, standing: Arc<ArcSwap<Standing>>) -> Self {
+        Self { standing, ..self }
     }
 }
 

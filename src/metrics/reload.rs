@@ -12,6 +12,7 @@ pub struct ReloadMetrics {
     applied: IntCounter,
     refused: IntCounter,
     last: Gauge,
+    in_force: Gauge,
 }
 
 impl ReloadMetrics {
@@ -28,6 +29,10 @@ impl ReloadMetrics {
                 "config_last_success_timestamp_seconds",
                 "When the configuration in force was read.",
             ),
+            in_force: declare.gauge(
+                "config_in_force",
+                "Whether the configuration that was read last is in force; 0 where it was refused.",
+            ),
         }
     }
 
@@ -35,10 +40,12 @@ impl ReloadMetrics {
     pub fn applied(&self, now: Duration, again: bool) {
         self.applied.inc_by(u64::from(again));
         self.last.set(now.as_secs_f64());
+        self.in_force.set(1.0);
     }
 
     /// A configuration was refused.
     pub fn refused(&self) {
         self.refused.inc();
+        self.in_force.set(0.0);
     }
 }

@@ -28,6 +28,9 @@ use crate::metrics::Metrics;
 use crate::ports::{Chance, Clock, Store, StoreError, Upstream};
 use crate::snapshot::{Publisher, SlotId};
 
+/// How many records are read in one question.
+const BATCH: usize = 200;
+
 /// How long to wait where the store says that something is not due yet.
 const EARLY: Duration = Duration::from_millis(100);
 
@@ -118,6 +121,15 @@ impl Refresher {
     /// Reads one record from the store into the snapshot.
     pub async fn read(&self, id: SlotId) {
         self.read_many(&[id]).await;
+    }
+
+    /// Reads records from the store into the snapshot, however many. Answers as [`Self::read_many`] does.
+    pub async fn read_in_batches(&self, ids: &[SlotId]) -> bool {
+        let mut there = true;
+        for batch in ids.chunks(BATCH) {
+            there &= self.read_many(batch).await;
+        }
+        there
     }
 
     /// A request waits to hear about the grant: the store is asked, and upstream where the store is away.

@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
@@ -39,17 +39,25 @@ pub(super) struct Slot {
 pub(super) struct Slots {
     all: boxcar::Vec<Slot>,
     in_force: ArcSwap<InForce>,
-    /// Every slot that was ever made. Locked while a configuration is taken over, never by a request.
-    known: Mutex<HashMap<Credential, SlotId>>,
+    /// Every slot that was ever made. Locked while what is in force changes, never by a request.
+    known: Mutex<Known>,
 }
 
-/// What the configuration in force asks for.
-#[derive(Debug, Default)]
+/// Every slot that was ever made.
+pub(super) type Known = HashMap<Credential, SlotId>;
+
+/// What the configuration in force asks for. The two lists are the same but for an app that changes its mode:
+/// it is served from the credential it had, while that serves, until the new one does.
+#[derive(Clone, Debug, Default)]
 pub(super) struct InForce {
-    /// In the order of the configuration.
-    pub(super) ids: Vec<SlotId>,
+    /// What requests are answered from, in the order of the configuration.
+    pub(super) served: Vec<SlotId>,
+    /// What is kept fresh.
+    pub(super) kept: Vec<SlotId>,
     /// In the order of [`Kind::ALL`]: a request needs one look-up.
     by_kind: [HashMap<AppId, SlotId>; Kind::ALL.len()],
+    /// Who is to take whose place.
+    heirs: HashMap<SlotId, SlotId>,
 }
 
 /// What a new configuration changed.
@@ -78,17 +86,22 @@ impl Slots {
             .copied()
     }
 
+    /// The right to change what is in force.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What it takes to have exactly these subjects in force: slots for those that were never seen, with what
     /// `newcomer` makes of them, and what is different from now. Nothing is in force yet.
     pub(super) fn compare(
         &self,
+        known: &mut Known,
         subjects: Vec<Subject>,
         now: Moment,
         mut newcomer: impl FnMut(&Subject) -> Replica,
     ) -> (InForce, Difference) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.in_force();
-        let mut removed: HashSet<_> = before.ids.iter().copied().collect();
+        let mut removed: HashSet<_> = before.kept.iter().copied().collect();
         let (mut after, mut difference) = (InForce::default(), Difference::default());
         for subject in subjects {
             let credential = subject.credential.clone();
@@ -108,8 +121,18 @@ impl Slots {
                 }
             }
             known.insert(credential.clone(), id);
-            after.ids.push(id);
-            after.by_kind[credential.kind as usize].insert(credential.app, id);
+            after.kept.push(id);
+            let served = match before.served_for(&credential) {
+                Some(other) if other != id && self.serves(other, now) && !self.serves(id, now) => {
+                    removed.remove(&other);
+                    after.kept.push(other);
+                    after.heirs.insert(id, other);
+                    other
+                }
+                _ => id,
+            };
+            after.served.push(served);
+            after.by_kind[credential.kind as usize].insert(credential.app, served);
         }
         difference.removed.extend(removed);
         (after, difference)
@@ -117,6 +140,45 @@ impl Slots {
 
     pub(super) fn put_in_force(&self, after: InForce) {
         self.in_force.store(Arc::new(after));
+    }
+
+    /// Whether the slot is to take another one's place as soon as it serves.
+    pub(super) fn is_heir(&self, id: SlotId) -> bool {
+        let in_force = self.in_force.load();
+        !in_force.heirs.is_empty() && in_force.heirs.contains_key(&id)
+    }
+
+    /// Lets an heir that serves take its place. Answers who had it. `None` where there is nothing to take, or
+    /// where somebody else is changing what is in force: then it is tried again with the next change.
+    pub(super) fn succeed(&self, heir: SlotId, now: Moment) -> Option<SlotId> {
+        let _alone = self.known.try_lock().ok()?;
+        let mut after = InForce::clone(&self.in_force.load());
+        let predecessor = after.heirs.remove(&heir)?;
+        if !self.serves(heir, now) {
+            return None;
+        }
+        after.kept.retain(|id| *id != predecessor);
+        for id in &mut after.served {
+            if *id == predecessor {
+                *id = heir;
+            }
+        }
+        let credential = self.slot(heir).credential.clone();
+        after.by_kind[credential.kind as usize].insert(credential.app, heir);
+        self.put_in_force(after);
+        Some(predecessor)
+    }
+
+    fn serves(&self, id: SlotId, now: Moment) -> bool {
+        self.slot(id).view.load().servable(now).is_some()
+    }
+}
+
+impl InForce {
+    fn served_for(&self, credential: &Credential) -> Option<SlotId> {
+        self.by_kind[credential.kind as usize]
+            .get(&credential.app)
+            .copied()
     }
 }
 

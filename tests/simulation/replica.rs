@@ -82,7 +82,6 @@ impl Node {
         self.crash();
         let chance = Arc::new(WorldChance(Arc::clone(&self.world)));
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        let reconcile = self.subject.rules.reconcile;
         let app = self.subject.credential.app.clone();
         let (publisher, reader, changes) = snapshot(Arc::clone(&clock));
         publisher.configure(vec![self.subject.clone()], |subject| {
@@ -114,7 +113,7 @@ impl Node {
         };
         let channel = mpsc::channel(4096);
         self.store.subscribe(self.number, channel.0.clone());
-        let mut follower = Follower::new(refresher, channel, reconcile);
+        let mut follower = Follower::new(refresher, channel);
         let mut tasks = JoinSet::new();
         let (gate, sleep) = (Arc::clone(&self.gate), Arc::clone(&self.sleep));
         tasks.spawn(async move {

@@ -18,6 +18,7 @@ mod garbage;
 mod lives;
 mod pause;
 mod reload;
+mod reload_apps;
 mod reports;
 mod several_apps;
 mod stable;
