@@ -26,7 +26,8 @@ use crate::domain::secret::Secret;
 use crate::fingerprint::origin_of;
 use crate::follower::Follower;
 use crate::http::{
-    ApiState, Callers, Certificate, Limits, OpsState, Readiness, TlsError, serve_api, serve_ops,
+    ApiState, Callers, Certificate, Limits, OpsState, PageSettings, Readiness, StatusPage,
+    TlsError, serve_api, serve_ops,
 };
 use crate::metrics::{MeteredStore, MeteredUpstream, Metrics};
 use crate::ports::{Chance, Clock, SecretSource, Signal, Store};
@@ -163,12 +164,23 @@ impl Application {
         let (api_address, ops_address) = (api.1, ops.1);
         let stopping = CancellationToken::new();
         let limits = Limits::from(&config.server);
-        let readiness = Readiness::new(core.reader, Arc::clone(&core.clock), stopping.clone());
-        let ops = serve_ops(
-            ops.0,
-            OpsState::new(Arc::clone(&core.metrics), readiness),
-            &limits,
-        )?;
+        let readiness = Readiness::new(
+            core.reader.clone(),
+            Arc::clone(&core.clock),
+            stopping.clone(),
+        );
+        let page = StatusPage::new(
+            PageSettings {
+                store: config.store.backend.name(),
+                runbook_base: config.server.runbook_base.clone(),
+            },
+            core.reader,
+            Arc::clone(&core.clock),
+            Arc::clone(&core.metrics),
+            readiness.clone(),
+        );
+        let state = OpsState::new(Arc::clone(&core.metrics), readiness);
+        let ops = serve_ops(ops.0, state, page, &limits)?;
         let callers = Callers::new(config.callers.clone());
         let callers = Arc::new(ArcSwap::from_pointee(callers));
         let standing = Arc::new(ArcSwap::from_pointee(Standing {

@@ -131,6 +131,19 @@ pub const fn trouble_word(trouble: StoreTrouble) -> &'static str {
 }
 
 impl Overview {
+    /// How long there is from the moment its refresh is due to its expiry.
+    #[must_use]
+    pub fn window(&self) -> Option<Duration> {
+        let due = self.refresh_at?.since(self.issued_at?);
+        Some(self.life?.saturating_sub(due))
+    }
+
+    /// How long until its refresh is due, before jitter; zero where it is.
+    #[must_use]
+    pub fn refresh_in(&self) -> Option<Duration> {
+        Some(self.expires_in?.saturating_sub(self.window()?))
+    }
+
     /// Reads a view at `now`.
     #[must_use]
     pub fn of(view: &View, rules: &Rules, now: Moment) -> Self {

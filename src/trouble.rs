@@ -131,7 +131,10 @@ impl Trouble {
     #[must_use]
     pub fn weight(self, app: &Overview) -> Weight {
         match self {
-            Self::Starting => Weight::Know,
+            Self::Starting | Self::Overlapped | Self::Pending => Weight::Know,
+            // Not what keeps a new token from being fetched.
+            Self::ForeignFetcher if !app.servable => Weight::Act,
+            Self::ForeignFetcher => Weight::Know,
             _ if !app.servable => Weight::Refusing,
             Self::Refused(class) if class.needs_a_person() => Weight::Act,
             Self::StoreUnusable(_)
@@ -142,13 +145,7 @@ impl Trouble {
             | Self::Unvouched => Weight::Act,
             // These end by themselves, or somebody wanted them: a person is needed when time runs out.
             Self::Refused(_) | Self::WeChatAway | Self::Paused if expires_soon(app) => Weight::Act,
-            Self::Refused(_)
-            | Self::WeChatAway
-            | Self::Paused
-            | Self::ForeignFetcher
-            | Self::Pending
-            | Self::Overlapped
-            | Self::Repairing => Weight::Know,
+            Self::Refused(_) | Self::WeChatAway | Self::Paused | Self::Repairing => Weight::Know,
         }
     }
 }
@@ -227,12 +224,9 @@ fn unexplained(app: &Overview) -> Option<Trouble> {
 }
 
 fn expires_soon(app: &Overview) -> bool {
-    let (Some(left), Some(life), Some(issued), Some(due)) =
-        (app.expires_in, app.life, app.issued_at, app.refresh_at)
-    else {
+    let (Some(left), Some(window)) = (app.expires_in, app.window()) else {
         return false;
     };
-    let window = life.saturating_sub(due.since(issued));
     left < SOON && left < window / 2
 }
 

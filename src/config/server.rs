@@ -27,6 +27,9 @@ pub struct ServerConfig {
     pub max_streams_per_caller: usize,
     /// `max_body`, bytes of a request's body. Default 65536.
     pub max_body: usize,
+    /// `runbook_base`, text: what links to the runbooks begin with, before `docs/runbooks/`. Default empty: the
+    /// copies that the broker itself serves.
+    pub runbook_base: String,
     /// `tls_cert_file` and `tls_key_file`, both or none. Default none: plain HTTP.
     pub tls: Option<TlsFiles>,
 }
@@ -52,8 +55,15 @@ impl ServerConfig {
             max_streams_per_caller: section.within("max_streams_per_caller", 64, 1..=100_000)
                 as usize,
             max_body: section.within("max_body", 64 << 10, 1024..=64 << 20) as usize,
+            runbook_base: section.get("runbook_base", String::new()),
             tls: read_tls(section),
         };
+        let base = &server.runbook_base;
+        let is_address = |scheme| base.starts_with(scheme) && base.ends_with('/');
+        if !base.is_empty() && !is_address("https://") && !is_address("http://") {
+            let message = "must be empty, or an http:// or https:// address that ends with '/'";
+            section.refuse("runbook_base", message);
+        }
         if server.listen == server.ops_listen && server.listen.port() != 0 {
             let message = "must differ from server.listen";
             section.refuse("ops_listen", message);

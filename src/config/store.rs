@@ -46,6 +46,17 @@ pub enum Backend {
     },
 }
 
+impl Backend {
+    /// The word for it, as in `kind`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Embedded { .. } => "embedded",
+            Self::Redis { .. } => "redis",
+        }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Embedded,

@@ -1,16 +1,17 @@
-//! The operations listener: metrics, probes, and a page that leads to them. No key is asked for, and
-//! nothing secret is told.
+//! The operations listener: metrics and probes; the page is [`status_page`](super::status_page). No key is
+//! asked for, and nothing secret is told.
 
-use std::future::Future;
 use std::sync::Arc;
 
 use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use actix_web::web::{self, Data};
-use actix_web::{HttpResponse, HttpResponseBuilder, Resource, guard};
+use actix_web::{
+    FromRequest, Handler, HttpResponse, HttpResponseBuilder, Resource, Responder, Route, guard,
+};
 
 use super::problem::Problem;
-use super::readiness::{NotReady, Readiness};
+use super::readiness::Readiness;
 use crate::metrics::{Metrics, TEXT_FORMAT};
 
 const NO_STORE: (HeaderName, &str) = (CACHE_CONTROL, "no-store");
@@ -30,18 +31,32 @@ impl OpsState {
 }
 
 /// A path that takes `GET` and `HEAD`.
-pub(super) fn get<H, F>(path: &str, handler: H) -> Resource
+pub(super) fn get<H, Args>(path: &str, handler: H) -> Resource
 where
-    H: Fn(Data<OpsState>) -> F + Clone + 'static,
-    F: Future<Output = HttpResponse> + 'static,
+    H: Handler<Args>,
+    Args: FromRequest + 'static,
+    H::Output: Responder + 'static,
 {
     let either = guard::Any(guard::Get()).or(guard::Head());
     web::resource(path)
         .route(web::route().guard(either).to(handler))
-        .default_service(
-            web::route()
-                .to(async || Problem::method_not_allowed(&[Method::GET, Method::HEAD]).render()),
-        )
+        .default_service(only(&[Method::GET, Method::HEAD]))
+}
+
+/// A path whose answer has no end: the one to `HEAD` would have a body that never ends.
+pub(super) fn stream<H, Args>(path: &str, handler: H) -> Resource
+where
+    H: Handler<Args>,
+    Args: FromRequest + 'static,
+    H::Output: Responder + 'static,
+{
+    web::resource(path)
+        .route(web::get().to(handler))
+        .default_service(only(&[Method::GET]))
+}
+
+fn only(methods: &'static [Method]) -> Route {
+    web::route().to(async || Problem::method_not_allowed(methods).render())
 }
 
 /// All series. With many apps this is megabytes of text: made apart, so that no probe waits for it.
@@ -64,30 +79,13 @@ pub(super) async fn livez(_: Data<OpsState>) -> HttpResponse {
 
 /// Whether this replica may be sent requests, and if not, what is missing.
 pub(super) async fn readyz(state: Data<OpsState>) -> HttpResponse {
-    let unready = |what: String| text(HttpResponse::ServiceUnavailable(), what);
     match state.readiness.judge() {
         Ok(()) => text(HttpResponse::Ok(), String::from("ready\n")),
-        Err(NotReady::Stopping) => unready(String::from("not ready: stopping\n")),
-        Err(NotReady::NotLookedUp(apps)) => unready(format!(
-            "not ready: {apps} app(s) were not looked up in the store yet\n"
-        )),
-        Err(NotReady::NoneServable) => unready(String::from("not ready: no app has a token yet\n")),
+        Err(why) => text(
+            HttpResponse::ServiceUnavailable(),
+            format!("not ready: {why}\n"),
+        ),
     }
-}
-
-/// Where to look.
-pub(super) async fn index(_: Data<OpsState>) -> HttpResponse {
-    let page = concat!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>token-broker</title>",
-        "<h1>token-broker ",
-        env!("CARGO_PKG_VERSION"),
-        "</h1><ul><li><a href=\"metrics\">metrics</a><li><a href=\"readyz\">readyz</a>",
-        "<li><a href=\"livez\">livez</a></ul></html>\n"
-    );
-    HttpResponse::Ok()
-        .content_type("text/html; charset=utf-8")
-        .insert_header(NO_STORE)
-        .body(page)
 }
 
 pub(super) async fn nowhere() -> HttpResponse {

@@ -1,6 +1,7 @@
 //! Whether this replica may be sent requests. Once it may, it may until it stops: an app that breaks, or
 //! a store that goes away, is no reason to take every replica out of service at once.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -28,6 +29,18 @@ pub(super) enum NotReady {
     NotLookedUp(usize),
     /// No app has a token yet.
     NoneServable,
+}
+
+impl fmt::Display for NotReady {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stopping => f.write_str("stopping"),
+            Self::NotLookedUp(apps) => {
+                write!(f, "{apps} app(s) were not looked up in the store yet")
+            }
+            Self::NoneServable => f.write_str("no app has a token yet"),
+        }
+    }
 }
 
 impl Readiness {

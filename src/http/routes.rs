@@ -17,9 +17,12 @@ use super::ops::OpsState;
 use super::problem::Problem;
 use super::route::Route;
 use super::server::Limits;
+use super::status_page::StatusPage;
 use super::streams::Streams;
 use super::throttle::Throttle;
-use super::{apps, events, native, oauth, ops as operations, refresh, report, token, users};
+use super::{
+    apps, events, native, oauth, ops as operations, refresh, report, status_page, token, users,
+};
 use crate::calls::Calls;
 use crate::metrics::HttpMetrics;
 use crate::reload::Standing;
@@ -116,12 +119,15 @@ pub fn api(state: Arc<ApiState>) -> impl FnOnce(&mut ServiceConfig) {
     }
 }
 
-/// Metrics, probes, and the page that leads to them. Called once a worker.
-pub fn ops(state: Arc<OpsState>) -> impl FnOnce(&mut ServiceConfig) {
+/// Metrics, probes, and the status page. Called once a worker.
+pub fn ops(state: Arc<OpsState>, page: Arc<StatusPage>) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
         config
             .app_data(web::Data::from(state))
-            .service(operations::get("/", operations::index))
+            .app_data(web::Data::from(page))
+            .service(operations::get("/", status_page::page))
+            .service(operations::stream("/live", status_page::follow))
+            .service(operations::get("/runbooks/{file}", status_page::runbook))
             .service(operations::get("/metrics", operations::metrics))
             .service(operations::get("/livez", operations::livez))
             .service(operations::get("/readyz", operations::readyz))

@@ -13,6 +13,7 @@ use actix_web::{App, HttpServer};
 
 use super::ops::OpsState;
 use super::routes::{ApiState, api, ops};
+use super::status_page::StatusPage;
 use super::tls::Certificate;
 use crate::config::ServerConfig;
 
@@ -106,14 +107,19 @@ pub fn serve_api(
     Ok(server.run())
 }
 
-/// Serves metrics and probes. It is stopped last: a probe must be able to hear that the API is stopping.
+/// Serves metrics, probes and the status page. It is stopped last: a probe must be able to hear that the API is stopping.
 ///
 /// # Errors
 /// The listener cannot be used.
-pub fn serve_ops(listener: TcpListener, state: OpsState, limits: &Limits) -> io::Result<Server> {
-    let state = Arc::new(state);
+pub fn serve_ops(
+    listener: TcpListener,
+    state: OpsState,
+    page: StatusPage,
+    limits: &Limits,
+) -> io::Result<Server> {
+    let (state, page) = (Arc::new(state), Arc::new(page));
     Ok(
-        HttpServer::new(move || App::new().configure(ops(Arc::clone(&state))))
+        HttpServer::new(move || App::new().configure(ops(Arc::clone(&state), Arc::clone(&page))))
             .workers(OPS_WORKERS)
             .keep_alive(limits.keep_alive)
             .client_request_timeout(limits.head_timeout)

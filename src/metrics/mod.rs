@@ -103,6 +103,18 @@ impl Metrics {
         Arc::clone(&self.upstream)
     }
 
+    /// Whether the store answered the last question; true before the first.
+    #[must_use]
+    pub fn store_up(&self) -> bool {
+        self.store.is_up()
+    }
+
+    /// Whether WeChat answered the last call; true before the first.
+    #[must_use]
+    pub fn upstream_up(&self) -> bool {
+        self.upstream.is_up()
+    }
+
     /// Every family that can be told, whether it has a series or not.
     #[must_use]
     pub fn declared(&self) -> &[Declared] {

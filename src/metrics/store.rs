@@ -100,6 +100,11 @@ pub struct MeteredStore<S> {
 }
 
 impl StoreMetrics {
+    /// Whether the store answered the last question.
+    pub(super) fn is_up(&self) -> bool {
+        self.up.get() > 0.0
+    }
+
     pub(super) fn declare(declare: &Declare<'_>) -> Self {
         let durations = declare.histograms(
             "store_duration_seconds",

@@ -31,6 +31,11 @@ pub struct MeteredUpstream<U> {
 }
 
 impl UpstreamMetrics {
+    /// Whether WeChat answered the last call.
+    pub(super) fn is_up(&self) -> bool {
+        self.up.get() > 0.0
+    }
+
     pub(super) fn declare(declare: &Declare<'_>) -> Self {
         let durations = declare.histograms(
             "upstream_duration_seconds",

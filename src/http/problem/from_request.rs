@@ -113,6 +113,16 @@ impl Problem {
         .retry_after(STREAM_FREED)
     }
 
+    pub(in crate::http) fn too_many_viewers(most: usize) -> Self {
+        Self::new(
+            Code::TooManyStreams,
+            format!(
+                "{most} status pages are live at this replica; the page itself can be had without."
+            ),
+        )
+        .retry_after(STREAM_FREED)
+    }
+
     pub(in crate::http) fn body_too_large(most: usize) -> Self {
         Self::new(
             Code::BodyTooLarge,

@@ -11,6 +11,7 @@ mod operations;
 mod refusals;
 mod reports;
 mod rig;
+mod status_page;
 mod tls;
 mod token;
 mod wire;

@@ -62,17 +62,6 @@ async fn once_ready_a_replica_stays_ready_until_it_stops() {
 }
 
 #[actix_web::test]
-async fn the_page_leads_to_the_rest() {
-    let rig = Rig::new();
-    let answer = get(&rig, "/").await;
-    assert!(answer.header("content-type").starts_with("text/html"));
-    for link in ["metrics", "readyz", "livez"] {
-        assert!(answer.text().contains(link));
-        assert!(!get(&rig, &format!("/{link}")).await.body.is_empty());
-    }
-}
-
-#[actix_web::test]
 async fn anything_else_is_a_problem_here_too() {
     let rig = Rig::new();
     assert_eq!(get(&rig, "/apps").await.problem(), "no_such_route");

@@ -25,7 +25,9 @@ use token_broker::domain::replica::Replica;
 use token_broker::domain::rules::Rules;
 use token_broker::domain::secret::{Digest, Secret};
 use token_broker::domain::time::{Timestamp, micros};
-use token_broker::http::{ApiState, Callers, Limits, OpsState, Readiness, api, ops};
+use token_broker::http::{
+    ApiState, Callers, Limits, OpsState, PageSettings, Readiness, StatusPage, api, ops,
+};
 use token_broker::metrics::{MeteredStore, MeteredUpstream, Metrics};
 use token_broker::ports::{Clock, Fetched, Subject};
 use token_broker::refresher::Refresher;
@@ -224,6 +226,19 @@ impl Rig {
         OpsState::new(self.metrics.clone(), self.readiness.clone())
     }
 
+    pub(super) fn page(&self) -> StatusPage {
+        StatusPage::new(
+            PageSettings {
+                store: "redis",
+                ..PageSettings::default()
+            },
+            self.broker.reader().clone(),
+            self.clock.clone(),
+            self.metrics.clone(),
+            self.readiness.clone(),
+        )
+    }
+
     pub(super) async fn send(&self, request: TestRequest) -> Answer {
         let state = Arc::new(self.api_state());
         let service = init_service(App::new().configure(api(state))).await;
@@ -232,8 +247,8 @@ impl Rig {
     }
 
     pub(super) async fn send_ops(&self, request: TestRequest) -> Answer {
-        let state = Arc::new(self.ops_state());
-        let service = init_service(App::new().configure(ops(state))).await;
+        let (state, page) = (Arc::new(self.ops_state()), Arc::new(self.page()));
+        let service = init_service(App::new().configure(ops(state, page))).await;
         let response = service.call(request.to_request()).await;
         answer(response.unwrap_or_else(|error| panic!("{error}"))).await
     }

@@ -140,7 +140,7 @@ async fn the_operations_listener_serves_metrics() {
     let served = async {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
-        let server = serve_ops(listener, rig.ops_state(), &Limits::default())?;
+        let server = serve_ops(listener, rig.ops_state(), rig.page(), &Limits::default())?;
         actix_web::rt::spawn(server);
         let sent = b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
         let asked = actix_web::rt::task::spawn_blocking(move || exchange(address, sent));
