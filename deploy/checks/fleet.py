@@ -17,6 +17,20 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCALE = 60
+# The durations of real life, divided by SCALE or nearly so.
+PACE = """timeout = "500ms"
+[refresh]
+min_spacing = "6s"
+lease = "1s"
+reconcile = "500ms"
+watch = "1s"
+close_watch = "250ms"
+overlap = "5s"
+caller_cache = "1s"
+backoff_min = "50ms"
+backoff_max = "1s"
+budget_window = "24m"
+"""
 APPS = {"wx0000000000000001": "secret-one", "wx0000000000000002": "secret-two"}
 
 
@@ -60,6 +74,14 @@ def until(what, holds, seconds=30):
 class Fleet:
     # What a broker has to answer before the fleet counts as started.
     probe = "/readyz"
+    # Which apps there are, with their AppSecrets, and what else is configured of each.
+    apps = APPS
+    more = ""
+    # How many times as fast time runs, and the durations that go with it.
+    scale = SCALE
+    pace = PACE
+    # Whom Prometheus tells, as its configuration has it.
+    alerting = ""
     # Before the address of Redis, such as "user:password@".
     user = ""
 
@@ -122,10 +144,10 @@ class Fleet:
             self.start_prometheus()
 
     def start_wechat(self, *more):
-        apps = [part for app in APPS.items() for part in ("--app", "=".join(app))]
+        apps = [part for app in self.apps.items() for part in ("--app", "=".join(app))]
         address = self.wechat.removeprefix("http://")
         self.spawn(
-            "wechat", binary("wechat-simulator"), "--listen", address, "--scale", SCALE, *apps, *more
+            "wechat", binary("wechat-simulator"), "--listen", address, "--scale", self.scale, *apps, *more
         )
 
     def start_redis(self):
@@ -141,8 +163,8 @@ class Fleet:
 
     def start_broker(self, index, secrets=None):
         apps = "".join(
-            f'[[apps]]\nappid = "{app}"\nsecret = "{secret}"\n'
-            for app, secret in {**APPS, **(secrets or {})}.items()
+            f'[[apps]]\nappid = "{app}"\nsecret = "{secret}"\n{self.more}'
+            for app, secret in {**self.apps, **(secrets or {})}.items()
         )
         config = self.dir / f"broker-{index}.toml"
         config.write_text(
@@ -157,19 +179,7 @@ connect_timeout = "200ms"
 reply_timeout = "200ms"
 [upstream]
 base_url = "{self.wechat}"
-timeout = "500ms"
-[refresh]
-min_spacing = "6s"
-lease = "1s"
-reconcile = "500ms"
-watch = "1s"
-close_watch = "250ms"
-overlap = "5s"
-caller_cache = "1s"
-backoff_min = "50ms"
-backoff_max = "1s"
-budget_window = "24m"
-[log]
+{self.pace}[log]
 format = "json"
 {apps}
 [[callers]]
@@ -189,7 +199,7 @@ allow = [{{ appids = ["*"], verbs = ["read", "call", "refresh", "admin"] }}]
         config.write_text(
             "global: {scrape_interval: 1s, evaluation_interval: 1s}\n"
             f"rule_files: {rules}\n"
-            "scrape_configs:\n"
+            f"{self.alerting}scrape_configs:\n"
             f"  - {{job_name: token-broker, static_configs: [{{targets: {targets}}}]}}\n"
         )
         self.spawn(

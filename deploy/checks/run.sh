@@ -29,6 +29,8 @@ check chart python3 chart.py
 check dashboards python3 dashboards.py
 check runbooks python3 runbooks.py
 check operations python3 operations.py
+check page python3 page.py
+check night python3 night.py
 
 if [ -n "$failed" ]; then
     echo "failed:$failed" >&2

@@ -71,11 +71,11 @@ def check_shape():
     return sorted(alerts)
 
 
-def run(fleet, name, expected=()):
+def run(fleet, name, expected=(), app=APP):
     """Runs the commands of a runbook; answers what they printed."""
     environment = {
         **os.environ,
-        "APPID": APP,
+        "APPID": app,
         "KEY": fleet.key,
         "API": fleet.api[0],
         "OPS": fleet.ops[0],
