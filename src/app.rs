@@ -2,13 +2,12 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 use url::Url;
 
 use crate::adapters::chance::SystemChance;
@@ -35,10 +34,9 @@ use crate::refresher::Refresher;
 use crate::reload::{Reload, Running, Source, Standing};
 use crate::roster::Roster;
 use crate::scheduler::Scheduler;
+use crate::service_manager::ServiceManager;
 use crate::snapshot::{Reader, snapshot};
-
-/// How long a loop that panicked waits before it is started again.
-const AFTER_PANIC: Duration = Duration::from_secs(1);
+use crate::supervision::supervise;
 
 /// How many signals of the store may wait to be followed.
 const SIGNALS: usize = 4096;
@@ -82,6 +80,7 @@ pub struct Application {
     ops: (TcpListener, SocketAddr),
     certificate: Option<Certificate>,
     source: Option<Source>,
+    manager: ServiceManager,
     config: Config,
     core: Core,
 }
@@ -116,6 +115,7 @@ impl Application {
             ops,
             certificate,
             source: None,
+            manager: ServiceManager::default(),
             config,
             core,
         })
@@ -128,6 +128,12 @@ impl Application {
             source: Some(source),
             ..self
         }
+    }
+
+    /// Has the service manager told how it is.
+    #[must_use]
+    pub fn telling(self, manager: ServiceManager) -> Self {
+        Self { manager, ..self }
     }
 
     /// Where the API listens.
@@ -158,6 +164,7 @@ impl Application {
             ops,
             certificate,
             source,
+            manager,
             config,
             core,
         } = self;
@@ -218,16 +225,23 @@ impl Application {
                 metrics: core.metrics.reload(),
                 clock: core.clock,
             };
-            let reload = Reload::new(source, config.clone(), running);
+            let reload = Reload::new(source, config.clone(), running).telling(manager.clone());
             tokio::spawn(reload.run(loops.clone()))
         }));
         info!(
             version = env!("CARGO_PKG_VERSION"), listen = %api_address, ops_listen = %ops_address,
             apps = config.apps.len(), "started"
         );
+        manager.ready(&format!(
+            "serving {} apps on {api_address}",
+            config.apps.len()
+        ));
+        let feeding = manager.clone().feed(core.metrics, loops.clone());
+        let feeding = tokio::spawn(feeding);
 
         stop.await;
         info!("stopping: not ready any more; requests and refreshes under way are finished");
+        manager.stopping();
         stopping.cancel();
         tokio::time::sleep(config.server.lame_duck).await;
         // Streams would go on for ever.
@@ -249,6 +263,7 @@ impl Application {
                 ended?;
             }
         }
+        feeding.abort();
         info!("stopped");
         Ok(())
     }
@@ -368,7 +383,7 @@ impl Core {
     }
 }
 
-/// Starts the loops of the write flow. One that panics is told loudly and started again.
+/// Starts the loops of the write flow.
 fn start_loops(
     scheduler: Scheduler,
     follower: Follower,
@@ -376,55 +391,14 @@ fn start_loops(
     refresher: &Arc<Refresher>,
     stop: &CancellationToken,
 ) -> Vec<JoinHandle<()>> {
+    let metrics = || Arc::clone(&refresher.metrics);
     let mut tasks = vec![
-        supervise("follower", follower, Arc::clone(refresher), stop.clone()),
-        supervise("scheduler", scheduler, Arc::clone(refresher), stop.clone()),
+        supervise("follower", follower, metrics(), stop.clone()),
+        supervise("scheduler", scheduler, metrics(), stop.clone()),
     ];
     if let Some((signals, to)) = signals {
         let stop = stop.clone();
         tasks.push(tokio::spawn(async move { signals.run(to, stop).await }));
     }
     tasks
-}
-
-/// A loop that runs until told to stop.
-trait Loop: Send + 'static {
-    fn run(&mut self, stop: &CancellationToken) -> impl Future<Output = ()> + Send;
-}
-
-impl Loop for Follower {
-    fn run(&mut self, stop: &CancellationToken) -> impl Future<Output = ()> + Send {
-        Self::run(self, stop)
-    }
-}
-
-impl Loop for Scheduler {
-    fn run(&mut self, stop: &CancellationToken) -> impl Future<Output = ()> + Send {
-        Self::run(self, stop)
-    }
-}
-
-fn supervise<L: Loop>(
-    name: &'static str,
-    mut task: L,
-    refresher: Arc<Refresher>,
-    stop: CancellationToken,
-) -> JoinHandle<()> {
-    use futures_util::FutureExt;
-    tokio::spawn(async move {
-        loop {
-            let run = std::panic::AssertUnwindSafe(task.run(&stop))
-                .catch_unwind()
-                .await;
-            if run.is_ok() || stop.is_cancelled() {
-                return;
-            }
-            refresher.metrics.panicked(name);
-            error!(
-                task = name,
-                "a loop panicked and is started again; this is a bug of the broker, please report it"
-            );
-            tokio::time::sleep(AFTER_PANIC).await;
-        }
-    })
 }

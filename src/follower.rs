@@ -7,11 +7,15 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::metrics::Turning;
 use crate::ports::Signal;
 use crate::refresher::Refresher;
 
 /// How soon the store is asked again after it failed, at most.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// The longest sleep: a turn is made each so often also while there is nothing to read, to show that none is missing.
+pub const NAP: Duration = Duration::from_secs(5);
 
 /// Follows the store.
 pub struct Follower {
@@ -78,10 +82,13 @@ impl Follower {
     async fn follow_signals_for(&mut self, pause: Duration, stop: &CancellationToken) -> bool {
         let mut deadline = tokio::time::Instant::now() + pause;
         loop {
+            self.refresher.metrics.turned(Turning::Follower);
+            let nap = tokio::time::Instant::now() + NAP;
             let signal = tokio::select! {
                 biased;
                 () = stop.cancelled() => return false,
                 () = tokio::time::sleep_until(deadline) => return true,
+                () = tokio::time::sleep_until(nap) => continue,
                 () = self.refresher.recheck.notified() => {
                     deadline = deadline.min(tokio::time::Instant::now() + RETRY.min(self.reconcile()));
                     continue;

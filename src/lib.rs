@@ -34,6 +34,8 @@ pub mod refresher;
 pub mod reload;
 pub mod roster;
 pub mod scheduler;
+pub mod service_manager;
 pub mod snapshot;
+pub mod supervision;
 pub mod telemetry;
 pub mod trouble;

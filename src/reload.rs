@@ -20,6 +20,7 @@ use crate::metrics::ReloadMetrics;
 use crate::ports::Clock;
 use crate::refresher::Refresher;
 use crate::roster::Roster;
+use crate::service_manager::ServiceManager;
 use crate::telemetry;
 
 pub use self::source::Source;
@@ -53,6 +54,7 @@ pub struct Reload {
     source: Source,
     config: Config,
     running: Running,
+    manager: ServiceManager,
     /// Another content that one look has found.
     found: Option<Files>,
 }
@@ -65,8 +67,15 @@ impl Reload {
             source,
             config,
             running,
+            manager: ServiceManager::default(),
             found: None,
         }
+    }
+
+    /// Has the service manager told while the configuration is read because somebody asked for it.
+    #[must_use]
+    pub fn telling(self, manager: ServiceManager) -> Self {
+        Self { manager, ..self }
     }
 
     /// Looks at the files, and reads them when asked to, until told to stop.
@@ -75,7 +84,11 @@ impl Reload {
             let pause = LOOK_EVERY + LATER_FOR_EACH * self.source.files();
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = self.source.asked() => self.reload().await,
+                () = self.source.asked() => {
+                    self.manager.reloading();
+                    self.reload().await;
+                    self.manager.reloaded();
+                }
                 () = tokio::time::sleep(pause) => self.look().await,
             }
         }

@@ -16,6 +16,7 @@ use tracing::error;
 use crate::domain::protocol::Reason;
 use crate::domain::replica::{Replica, Step};
 use crate::domain::secret::Digest;
+use crate::metrics::Turning;
 use crate::ports::StoreError;
 use crate::refresher::{Refresher, ReportVerdict, StepEnd};
 use crate::snapshot::{Changes, SlotId};
@@ -146,6 +147,7 @@ impl Scheduler {
             self.plan(id);
         }
         loop {
+            self.refresher.metrics.turned(Turning::Scheduler);
             // Not a branch of its own: a new sleep is never ready at once, and a stream of errands would
             // keep what is due waiting.
             self.start_due();

@@ -9,6 +9,7 @@ use super::environment::Environment;
 use super::failure::Failure;
 use crate::app::Application;
 use crate::reload::Source;
+use crate::service_manager::ServiceManager;
 use crate::telemetry;
 
 pub(super) fn serve(path: &Path, environment: &Environment) -> Result<(), Failure> {
@@ -20,7 +21,10 @@ pub(super) fn serve(path: &Path, environment: &Environment) -> Result<(), Failur
     runtime.block_on(async {
         let stop = stop_signal()?;
         reload_on_hangup(source.clone())?;
-        let application = Application::build(config)?.reloading(source);
+        let manager = ServiceManager::of(|name| environment.get(name));
+        let application = Application::build(config)?
+            .reloading(source)
+            .telling(manager);
         application.run(stop).await?;
         Ok(())
     })

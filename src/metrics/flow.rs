@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use prometheus::IntCounterVec;
+use prometheus::{IntCounter, IntCounterVec};
 
 use super::declare::Declare;
-use super::{CheckOutcome, FetchOutcome, Metrics, Purpose};
+use super::{CheckOutcome, FetchOutcome, Metrics, Purpose, Turning};
 use crate::domain::app_id::AppId;
 use crate::domain::protocol::Reason;
 use crate::domain::replica::BlockedBy;
@@ -22,6 +22,7 @@ pub(super) struct FlowMetrics {
     pending: IntCounterVec,
     put_backs: IntCounterVec,
     panics: IntCounterVec,
+    turns: [IntCounter; Turning::ALL.len()],
 }
 
 /// The reasons whose first fetch must show in a rate. The others come with their first event: they are
@@ -34,7 +35,13 @@ const TASKS: [&str; 1] = ["step"];
 
 impl FlowMetrics {
     pub(super) fn declare(declare: &Declare<'_>) -> Self {
+        let turns = declare.counters(
+            "loop_turns_total",
+            "Turns of the loops that refresh tokens and follow the store.",
+            &["task"],
+        );
         let metrics = Self {
+            turns: Turning::ALL.map(|turning| turns.with_label_values(&[turning.as_str()])),
             fetches: declare.counters(
                 "fetches_total",
                 "Fetches that ended, by why they were made and how they ended. Each but not_sent costs budget.",
@@ -189,6 +196,17 @@ impl Metrics {
     /// A grant was put back into the store.
     pub fn put_back(&self, app: &AppId) {
         count_for(&self.flow.put_backs, app);
+    }
+
+    /// A loop made a turn.
+    pub fn turned(&self, turning: Turning) {
+        self.flow.turns[turning as usize].inc();
+    }
+
+    /// How many turns a loop has made.
+    #[must_use]
+    pub fn turns(&self, turning: Turning) -> u64 {
+        self.flow.turns[turning as usize].get()
     }
 
     /// A task or a step panicked.

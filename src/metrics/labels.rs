@@ -113,3 +113,26 @@ impl CheckOutcome {
         }
     }
 }
+
+/// A loop of the write flow that has to go on: the label of `token_broker_loop_turns_total`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turning {
+    /// Plans and starts steps.
+    Scheduler,
+    /// Brings in what other replicas did.
+    Follower,
+}
+
+impl Turning {
+    /// Every one, each at its place.
+    pub const ALL: [Self; 2] = [Self::Scheduler, Self::Follower];
+
+    /// The label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Scheduler => "scheduler",
+            Self::Follower => "follower",
+        }
+    }
+}

@@ -17,7 +17,7 @@ mod upstream;
 
 pub use declare::Declared;
 pub use http::HttpMetrics;
-pub use labels::{CheckOutcome, FetchOutcome, Purpose};
+pub use labels::{CheckOutcome, FetchOutcome, Purpose, Turning};
 pub use reload::ReloadMetrics;
 pub use store::{MeteredStore, StoreMetrics};
 pub use upstream::{MeteredUpstream, UpstreamMetrics};

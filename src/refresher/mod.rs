@@ -24,7 +24,7 @@ use crate::domain::backoff::backoff;
 use crate::domain::history::What;
 use crate::domain::protocol::{SetPause, Suspect};
 use crate::domain::replica::{BlockedBy, Step, StoreTrouble};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Turning};
 use crate::ports::{Chance, Clock, Store, StoreError, Upstream};
 use crate::snapshot::{Publisher, SlotId};
 
@@ -128,6 +128,8 @@ impl Refresher {
         let mut there = true;
         for batch in ids.chunks(BATCH) {
             there &= self.read_many(batch).await;
+            // Each is a step on: ten thousand apps of a slow store take longer than a loop may stand still.
+            self.metrics.turned(Turning::Follower);
         }
         there
     }

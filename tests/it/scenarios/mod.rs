@@ -20,6 +20,7 @@ mod pause;
 mod reload;
 mod reload_apps;
 mod reports;
+mod service_manager;
 mod several_apps;
 mod stable;
 mod upstream_outages;
