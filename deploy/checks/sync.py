@@ -23,7 +23,7 @@ MONITORING = ("monitoring", "prometheusrule", "dashboards")
 
 
 def versions():
-    version = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["version"]
+    version = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
     for path, pattern, line in (
         (CHART / "Chart.yaml", r'^appVersion: .*$', f'appVersion: "{version}"'),
         (ROOT / "deploy" / "Dockerfile", r"^ARG VERSION=.*$", f"ARG VERSION={version}"),

@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod faults;
 mod http;
+mod release;
 mod scenarios;
 mod store;
 #[expect(
