@@ -2,14 +2,19 @@
 //! all have in common (method, parameters, strictness) is checked here, from what the route declares.
 
 mod api_domain_ip;
+mod echo;
+mod media;
 mod stable_token;
+mod template;
 mod ticket;
 mod token;
 mod user_info;
 mod web;
+mod wxa_code;
 
 use std::time::Instant;
 
+use bytes::Bytes;
 use hyper::Method;
 use serde_json::Value;
 
@@ -19,7 +24,7 @@ use crate::platform::errcode::Refusal;
 use crate::server::Request;
 
 /// Every endpoint there is.
-const ROUTES: [&Route; 11] = [
+const ROUTES: [&Route; 16] = [
     &token::ROUTE,
     &stable_token::ROUTE,
     &api_domain_ip::ROUTE,
@@ -31,6 +36,11 @@ const ROUTES: [&Route; 11] = [
     &web::USER,
     &web::CHECK,
     &web::SESSION,
+    &template::ROUTE,
+    &media::UPLOAD,
+    &media::GET,
+    &wxa_code::ROUTE,
+    &echo::ROUTE,
 ];
 
 /// What an endpoint demands of a request, and what it does.
@@ -41,6 +51,8 @@ pub(crate) struct Route {
     pub(crate) path: &'static str,
     /// The query parameters; there must be no others.
     pub(crate) query: &'static [Parameter],
+    /// Whether the form is checked at all.
+    pub(crate) strict: bool,
     /// The member of the reply that faults tamper with.
     pub(crate) credential: &'static str,
     pub(crate) act: fn(&mut Platform, &Request, Instant) -> Result<Answer, Refusal>,
@@ -57,8 +69,29 @@ pub(crate) struct Parameter {
 /// A call that WeChat granted.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    pub(crate) body: Value,
+    pub(crate) body: Content,
     pub(crate) outcome: Outcome,
+}
+
+/// What a reply holds.
+#[derive(Debug)]
+pub(crate) enum Content {
+    Json(Value),
+    File(File),
+}
+
+/// Bytes, what they are, and how they are to be called.
+#[derive(Debug)]
+pub(crate) struct File {
+    pub(crate) content_type: String,
+    pub(crate) name: Option<String>,
+    pub(crate) bytes: Bytes,
+}
+
+impl From<Value> for Content {
+    fn from(body: Value) -> Self {
+        Self::Json(body)
+    }
 }
 
 /// The endpoint at a path.
@@ -74,7 +107,9 @@ impl Route {
         request: &Request,
         now: Instant,
     ) -> Result<Answer, Refusal> {
-        self.check_form(request)?;
+        if self.strict {
+            self.check_form(request)?;
+        }
         (self.act)(platform, request, now)
     }
 

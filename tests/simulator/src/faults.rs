@@ -32,6 +32,8 @@ pub enum FaultKind {
     ActThenCut,
     /// WeChat acts, and the connection is closed in the middle of the reply's body.
     HalfReply,
+    /// WeChat acts, and nothing comes after the first half of the reply's body; the connection stays open.
+    HalfThenSilence,
     /// This HTTP status, and nothing happens.
     Status(u16),
     /// WeChat acts, and the reply is this HTTP status.
@@ -59,6 +61,7 @@ impl FaultKind {
             Self::CutBefore => "cut_before",
             Self::ActThenCut => "act_then_cut",
             Self::HalfReply => "half_reply",
+            Self::HalfThenSilence => "half_then_silence",
             Self::Status(_) => "status",
             Self::ActThenStatus(_) => "act_then_status",
             Self::Errcode(_) => "errcode",
@@ -74,6 +77,7 @@ impl FaultKind {
             | Self::ActThenDelay(_)
             | Self::ActThenCut
             | Self::HalfReply
+            | Self::HalfThenSilence
             | Self::ActThenStatus(_)
             | Self::WrongAppsToken => true,
             Self::Hang { acts } | Self::Garbage { acts, .. } => acts,

@@ -5,6 +5,7 @@ pub(crate) mod calls;
 pub(crate) mod errcode;
 pub(crate) mod history;
 mod issuing;
+pub(crate) mod media;
 pub(crate) mod people;
 pub(crate) mod quota;
 pub(crate) mod tickets;
@@ -20,6 +21,7 @@ use crate::settings::{App, Settings};
 use calls::CallRecord;
 use errcode::Refusal;
 use history::{Death, IssuedToken, TokenHistory, TokenIndex, Verdict, is_well_formed};
+use media::MediaShelf;
 use people::Vouchers;
 use quota::SlidingCount;
 use tickets::TicketHistory;
@@ -73,6 +75,7 @@ pub(crate) struct Platform {
     pub(crate) tokens: TokenHistory,
     pub(crate) tickets: TicketHistory,
     pub(crate) vouchers: Vouchers,
+    pub(crate) media: MediaShelf,
     pub(crate) record: CallRecord,
     pub(crate) faults: FaultBook,
 }
@@ -89,6 +92,7 @@ impl Platform {
             tokens: TokenHistory::default(),
             tickets: TicketHistory::default(),
             vouchers: Vouchers::default(),
+            media: MediaShelf::default(),
             record: CallRecord::default(),
             faults: FaultBook::new(StdRng::seed_from_u64(settings.seed)),
             settings,

@@ -19,6 +19,7 @@ pub(super) const ROUTE: Route = Route {
         name: "access_token",
         missing: Some(41001),
     }],
+    strict: true,
     credential: "ip_list",
     act: list,
 };
@@ -26,7 +27,7 @@ pub(super) const ROUTE: Route = Route {
 fn list(platform: &mut Platform, request: &Request, now: Instant) -> Result<Answer, Refusal> {
     platform.accept(request.value("access_token").unwrap_or_default(), now)?;
     Ok(Answer {
-        body: json!({"ip_list": ["192.0.2.1", "192.0.2.2"]}),
+        body: json!({"ip_list": ["192.0.2.1", "192.0.2.2"]}).into(),
         outcome: Outcome::Answered,
     })
 }

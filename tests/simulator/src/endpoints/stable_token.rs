@@ -16,6 +16,7 @@ pub(super) const ROUTE: Route = Route {
     method: Method::POST,
     path: "/cgi-bin/stable_token",
     query: &[],
+    strict: true,
     credential: "access_token",
     act: fetch,
 };

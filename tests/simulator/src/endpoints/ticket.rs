@@ -26,6 +26,7 @@ pub(super) const ROUTE: Route = Route {
             missing: Some(40035),
         },
     ],
+    strict: true,
     credential: "ticket",
     act: issue,
 };
@@ -48,7 +49,8 @@ fn issue(platform: &mut Platform, request: &Request, now: Instant) -> Result<Ans
             "errmsg": "ok",
             "ticket": ticket.value,
             "expires_in": whole_seconds(life),
-        }),
+        })
+        .into(),
         outcome: Outcome::Answered,
     })
 }

@@ -29,6 +29,7 @@ pub(super) const ROUTE: Route = Route {
             missing: Some(41004),
         },
     ],
+    strict: true,
     credential: "access_token",
     act: fetch,
 };
@@ -48,7 +49,7 @@ pub(super) fn reply(platform: &Platform, granted: Granted, now: Instant) -> Answ
     let token = platform.tokens.at(granted.index());
     let serial = token.serial;
     Answer {
-        body: json!({"access_token": token.value, "expires_in": expires_in(token, now)}),
+        body: json!({"access_token": token.value, "expires_in": expires_in(token, now)}).into(),
         outcome: match granted {
             Granted::New(_) => Outcome::Issued { serial },
             Granted::Same(_) => Outcome::Same { serial },

@@ -32,6 +32,7 @@ pub(super) const ONE: Route = Route {
             missing: None,
         },
     ],
+    strict: true,
     credential: "openid",
     act: one,
 };
@@ -41,6 +42,7 @@ pub(super) const MANY: Route = Route {
     method: Method::POST,
     path: "/cgi-bin/user/info/batchget",
     query: &[TOKEN],
+    strict: true,
     credential: "user_info_list",
     act: many,
 };
@@ -84,7 +86,7 @@ fn many(platform: &mut Platform, request: &Request, now: Instant) -> Result<Answ
 
 fn answered(body: Value) -> Answer {
     Answer {
-        body,
+        body: body.into(),
         outcome: Outcome::Answered,
     }
 }

@@ -38,6 +38,7 @@ const fn get(
         method: Method::GET,
         path,
         query,
+        strict: true,
         credential,
         act,
     }
@@ -196,7 +197,7 @@ fn add_unionid(body: &mut Value, unionid: Option<&str>) {
 
 fn answered(body: Value) -> Answer {
     Answer {
-        body,
+        body: body.into(),
         outcome: Outcome::Answered,
     }
 }

@@ -66,6 +66,7 @@ impl FaultForm {
             "cut_before" => FaultKind::CutBefore,
             "act_then_cut" => FaultKind::ActThenCut,
             "half_reply" => FaultKind::HalfReply,
+            "half_then_silence" => FaultKind::HalfThenSilence,
             "status" => FaultKind::Status(status()?),
             "act_then_status" => FaultKind::ActThenStatus(status()?),
             "errcode" => FaultKind::Errcode(self.errcode.ok_or_else(|| needs("errcode"))?),

@@ -4,13 +4,25 @@
 use serde_json::{Value, json};
 
 use super::Garbage;
+use crate::endpoints::File;
 
 /// A reply that is written as it stands, whatever HTTP says; then the connection is closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RawReply {
     pub(crate) bytes: Vec<u8>,
+    /// What comes behind them.
+    pub(crate) then: Then,
+}
+
+/// What a connection does once the bytes are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// It is closed.
+    Close,
     /// Chunks follow for as long as the caller listens.
-    pub(crate) endless: bool,
+    Endless,
+    /// It stays open, and nothing comes.
+    Silence,
 }
 
 /// What a correct reply would have been.
@@ -195,20 +207,30 @@ impl Original {
         };
         RawReply {
             bytes,
-            endless: kind == Garbage::EndlessBody,
+            then: if kind == Garbage::EndlessBody {
+                Then::Endless
+            } else {
+                Then::Close
+            },
         }
     }
 
     /// The right head and half of the body.
-    pub(crate) fn half(&self) -> RawReply {
-        let good = self.body.to_string().into_bytes();
-        let mut bytes = ok(JSON, &good);
-        bytes.truncate(bytes.len() - good.len() / 2);
-        RawReply {
-            bytes,
-            endless: false,
-        }
+    pub(crate) fn half(&self, then: Then) -> RawReply {
+        half_of(JSON, self.body.to_string().as_bytes(), then)
     }
+}
+
+/// The right head and half of a file.
+pub(crate) fn half_of_file(file: &File, then: Then) -> RawReply {
+    let fields = format!("Content-Type: {}\r\n", file.content_type);
+    half_of(&fields, &file.bytes, then)
+}
+
+fn half_of(fields: &str, body: &[u8], then: Then) -> RawReply {
+    let mut bytes = ok(fields, body);
+    bytes.truncate(bytes.len() - body.len() / 2);
+    RawReply { bytes, then }
 }
 
 /// One chunk of a chunked body.

@@ -29,13 +29,23 @@ pub enum Endpoint {
     WebCheck,
     /// `GET /sns/jscode2session`.
     Session,
+    /// `POST /cgi-bin/message/template/send`.
+    TemplateSend,
+    /// `POST /cgi-bin/media/upload`.
+    MediaUpload,
+    /// `GET /cgi-bin/media/get`.
+    MediaGet,
+    /// `POST /wxa/getwxacodeunlimit`.
+    WxaCode,
+    /// `/wxa/simulator/echo`: no endpoint of WeChat's; it answers with what it saw.
+    Echo,
     /// A path that WeChat does not have.
     Nowhere,
 }
 
 impl Endpoint {
     /// Every endpoint that exists.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 16] = [
         Self::Token,
         Self::StableToken,
         Self::ApiDomainIp,
@@ -47,6 +57,11 @@ impl Endpoint {
         Self::WebUser,
         Self::WebCheck,
         Self::Session,
+        Self::TemplateSend,
+        Self::MediaUpload,
+        Self::MediaGet,
+        Self::WxaCode,
+        Self::Echo,
     ];
 
     /// Its name in the control API.
@@ -63,6 +78,11 @@ impl Endpoint {
             Self::WebUser => "web_userinfo",
             Self::WebCheck => "web_auth",
             Self::Session => "jscode2session",
+            Self::TemplateSend => "template_send",
+            Self::MediaUpload => "media_upload",
+            Self::MediaGet => "media_get",
+            Self::WxaCode => "getwxacodeunlimit",
+            Self::Echo => "echo",
             Self::Nowhere => "nowhere",
         }
     }

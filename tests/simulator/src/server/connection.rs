@@ -14,14 +14,15 @@ use hyper::service::service_fn;
 use hyper::{Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use super::exchange::{TRAP, Wire, exchange};
 use super::{Request, Shared};
 use crate::control;
-use crate::faults::rendering::{RawReply, chunk};
+use crate::endpoints::File;
+use crate::faults::rendering::{RawReply, Then, chunk};
 
 /// Hyper is not to answer this one.
 #[derive(Debug)]
@@ -44,6 +45,7 @@ pub(super) async fn serve(stream: TcpStream, local: SocketAddr, shared: Arc<Shar
         Box::pin(async move {
             match reply_to(shared, local, request).await {
                 Wire::Reply { status, body } => Ok(response(status, &body)),
+                Wire::File(file) => Ok(file_response(file)),
                 Wire::Raw(reply) => {
                     *raw.lock().unwrap_or_else(PoisonError::into_inner) = Some(reply);
                     Err(TakenOver)
@@ -96,14 +98,37 @@ fn response(status: u16, body: &Value) -> Response<Full<Bytes>> {
     response
 }
 
+fn file_response(file: File) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(file.bytes));
+    let mut set = |name, text: String| {
+        if let Ok(value) = header::HeaderValue::try_from(text) {
+            response.headers_mut().insert(name, value);
+        }
+    };
+    set(header::CONTENT_TYPE, file.content_type);
+    if let Some(name) = file.name {
+        let text = format!("attachment; filename=\"{name}\"");
+        set(header::CONTENT_DISPOSITION, text);
+    }
+    response
+}
+
 async fn write_raw(mut stream: TcpStream, reply: RawReply) -> std::io::Result<()> {
     stream.write_all(&reply.bytes).await?;
-    if reply.endless {
-        // Slow enough that a caller without a limit of its own does not eat the machine's memory.
-        let more = chunk(&[b'x'; 16 * 1024]);
-        loop {
-            stream.write_all(&more).await?;
-            sleep(Duration::from_millis(2)).await;
+    match reply.then {
+        Then::Close => {}
+        Then::Endless => {
+            // Slow enough that a caller without a limit of its own does not eat the machine's memory.
+            let more = chunk(&[b'x'; 16 * 1024]);
+            loop {
+                stream.write_all(&more).await?;
+                sleep(Duration::from_millis(2)).await;
+            }
+        }
+        Then::Silence => {
+            // Until the caller hangs up.
+            let mut rest = [0; 1024];
+            while stream.read(&mut rest).await? > 0 {}
         }
     }
     stream.shutdown().await

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::{Request, Shared};
-use crate::endpoints::{self, Route};
+use crate::endpoints::{self, Content, File, Route};
 use crate::faults::FaultKind;
-use crate::faults::rendering::{Original, RawReply};
+use crate::faults::rendering::{Original, RawReply, Then, half_of_file};
 use crate::platform::Platform;
 use crate::platform::calls::{CallNumber, Endpoint, Outcome, Violation};
 use crate::platform::history::fake_credential;
@@ -23,6 +23,7 @@ pub(super) const TRAP: &str = "/_simulator/trap";
 #[derive(Debug)]
 pub(super) enum Wire {
     Reply { status: u16, body: Value },
+    File(File),
     Raw(RawReply),
     Cut,
     Silence,
@@ -89,11 +90,25 @@ fn act(
     fault: Option<FaultKind>,
     local: SocketAddr,
 ) -> Wire {
-    let body = if fault.is_none_or(FaultKind::acts) {
+    let content = if fault.is_none_or(FaultKind::acts) {
         answer(platform, route, request, call)
     } else {
         platform.record.at_mut(call).outcome = Outcome::NotActed;
-        json!({route.credential: fake_credential("never-issued", 0), "expires_in": 7200})
+        json!({route.credential: fake_credential("never-issued", 0), "expires_in": 7200}).into()
+    };
+    let body = match content {
+        Content::Json(body) => body,
+        Content::File(file) => match fault {
+            None | Some(FaultKind::DelayThenAct(_) | FaultKind::ActThenDelay(_)) => {
+                return Wire::File(file);
+            }
+            Some(FaultKind::HalfReply) => return Wire::Raw(half_of_file(&file, Then::Close)),
+            Some(FaultKind::HalfThenSilence) => {
+                return Wire::Raw(half_of_file(&file, Then::Silence));
+            }
+            // The others do not look at what is in a reply.
+            Some(_) => json!({}),
+        },
     };
     let original = |body| Original {
         body,
@@ -104,7 +119,8 @@ fn act(
         None | Some(FaultKind::DelayThenAct(_) | FaultKind::ActThenDelay(_)) => Wire::ok(body),
         Some(FaultKind::Hang { .. }) => Wire::Silence,
         Some(FaultKind::CutBefore | FaultKind::ActThenCut) => Wire::Cut,
-        Some(FaultKind::HalfReply) => Wire::Raw(original(body).half()),
+        Some(FaultKind::HalfReply) => Wire::Raw(original(body).half(Then::Close)),
+        Some(FaultKind::HalfThenSilence) => Wire::Raw(original(body).half(Then::Silence)),
         Some(FaultKind::Status(status) | FaultKind::ActThenStatus(status)) => Wire::Reply {
             status,
             body: Value::Null,
@@ -119,7 +135,7 @@ fn act(
 }
 
 /// The correct reply; what WeChat did goes into the record.
-fn answer(platform: &mut Platform, route: &Route, request: &Request, call: CallNumber) -> Value {
+fn answer(platform: &mut Platform, route: &Route, request: &Request, call: CallNumber) -> Content {
     let now = Instant::now();
     let result = route.answer(platform, request, now);
     let call = platform.record.at_mut(call);
@@ -141,7 +157,7 @@ fn answer(platform: &mut Platform, route: &Route, request: &Request, call: CallN
                 };
                 platform.record.violations.push(violation);
             }
-            refusal.body()
+            refusal.body().into()
         }
     }
 }

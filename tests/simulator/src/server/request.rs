@@ -5,8 +5,8 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::{Method, header};
 
-/// More than any call of WeChat's needs.
-const BODY_LIMIT: usize = 1 << 20;
+/// More than any file that a test sends.
+const BODY_LIMIT: usize = 256 << 20;
 
 /// One request, read whole.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub(crate) struct Request {
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) query: Vec<(String, String)>,
-    content_type: Option<String>,
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Bytes,
 }
 
@@ -30,11 +30,14 @@ impl Request {
             query: form_urlencoded::parse(query.as_bytes())
                 .into_owned()
                 .collect(),
-            content_type: head
+            headers: head
                 .headers
-                .get(header::CONTENT_TYPE)
-                .and_then(|value| value.to_str().ok())
-                .map(str::to_ascii_lowercase),
+                .iter()
+                .map(|(name, value)| {
+                    let text = String::from_utf8_lossy(value.as_bytes());
+                    (name.to_string(), text.into_owned())
+                })
+                .collect(),
             body: body.to_bytes(),
         })
     }
@@ -55,14 +58,21 @@ impl Request {
             .map(|(_, value)| value.as_str())
     }
 
+    /// What the body is said to be.
+    pub(crate) fn content_type(&self) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        let found = headers.find(|(name, _)| *name == header::CONTENT_TYPE.as_str());
+        found.map(|(_, value)| value.as_str())
+    }
+
     /// Whether the body says that it is JSON, in UTF-8 where it says more.
     pub(crate) fn is_json(&self) -> bool {
-        let Some(content_type) = &self.content_type else {
+        let Some(content_type) = self.content_type().map(str::to_ascii_lowercase) else {
             return false;
         };
         let (essence, parameters) = content_type
             .split_once(';')
-            .unwrap_or((content_type, "charset=utf-8"));
+            .unwrap_or((&content_type, "charset=utf-8"));
         essence.trim() == "application/json" && parameters.trim() == "charset=utf-8"
     }
 }
