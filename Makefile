@@ -53,6 +53,10 @@ version: ## Print the version, as Cargo.toml has it
 dist: ## Make a release in target/dist: tarball, Debian package, bill of materials, checksums
 	@deploy/release/dist.sh
 
+.PHONY: streams
+streams: ## Pass a file of MIB=100 MiB up and down through the gateway and see its memory
+	STREAM_MIB=$(or $(MIB),100) $(CARGO) test --test it calls::gateway::streams -- --nocapture
+
 .PHONY: tools
 tools: ## Install what the tests need beside Rust
 	@tests/install-tools.sh

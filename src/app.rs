@@ -201,6 +201,7 @@ impl Application {
             core.metrics.http(),
             config.log.access_sample,
             &limits,
+            &config.gateway,
             closing.clone(),
         )
         .telling(Arc::clone(&standing));
@@ -369,7 +370,12 @@ impl Core {
         let follower = Follower::new(Arc::clone(&refresher), channel);
         let signals = signals.map(|signals| (signals, to_follower));
         Ok(Self {
-            calls: Calls::new(broker.clone(), upstream),
+            calls: Calls::new(
+                broker.clone(),
+                upstream,
+                (&config.gateway).into(),
+                metrics.calls(),
+            ),
             broker,
             reader,
             refresher,

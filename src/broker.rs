@@ -14,6 +14,7 @@ use crate::domain::epoch::Version;
 use crate::domain::grant::Grant;
 use crate::domain::replica::{BlockedBy, View, WhyNot};
 use crate::domain::secret::Digest;
+use crate::fingerprint::digest_of;
 use crate::ports::{Clock, StoreError};
 use crate::refresher::{ReportVerdict, StepEnd};
 use crate::scheduler::{Desk, Errand};
@@ -139,6 +140,12 @@ impl Broker {
     #[must_use]
     pub fn find(&self, app: &str) -> Option<SlotId> {
         self.reader.find(app, Kind::AccessToken)
+    }
+
+    /// The app that this access token is of: the current one, or the one before until it would have expired.
+    #[must_use]
+    pub fn holder_of(&self, token: &str) -> Option<SlotId> {
+        self.reader.holder(&digest_of(token), self.clock.now())
     }
 
     /// The grant, where it can be answered at once: the hot path. No lock, no I/O, no allocation.

@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
 
+use crate::domain::api_path::ApiPath;
 use crate::domain::app_id::AppId;
 use crate::domain::credential::Credential;
 use crate::domain::epoch::{Nonce, Version};
@@ -226,4 +229,101 @@ pub enum Called {
     NotSent(String),
     /// WeChat may have seen it; there is no reply that can be used.
     Unclear(String),
+}
+
+/// WeChat's whole API, for callers who know it themselves.
+#[async_trait]
+pub trait WeChatPassage: Send + Sync {
+    /// Passes one call on: sent once, following no redirect. Whoever asks bounds the time. Nothing in what comes
+    /// back is the token that was put in.
+    async fn pass(&self, app: &AppId, passing: Passing) -> Passed;
+}
+
+/// A call to be passed on. Not `Debug`: it holds a token, and whatever the caller wrote.
+pub struct Passing {
+    /// How it is asked.
+    pub method: Method,
+    /// For what.
+    pub path: ApiPath,
+    /// The query, decoded, in its order; without the token.
+    pub query: Vec<(String, String)>,
+    /// The token to put in.
+    pub token: Secret,
+    /// What the caller says its body is.
+    pub content_type: Option<String>,
+    /// What the caller wants to hear.
+    pub accept: Option<String>,
+    /// The body.
+    pub body: Upload,
+}
+
+/// How WeChat is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// `GET`
+    Get,
+    /// `POST`
+    Post,
+    /// `PUT`
+    Put,
+    /// `PATCH`
+    Patch,
+    /// `DELETE`
+    Delete,
+}
+
+/// The body of a call that is passed on.
+pub enum Upload {
+    /// All of it is here: it can be sent again.
+    Whole(Bytes),
+    /// It comes as the caller sends it.
+    Stream {
+        /// How long it says it is.
+        length: Option<u64>,
+        /// What comes.
+        chunks: Chunks,
+    },
+}
+
+/// A body as it comes. One that ends without having been whole ends in an error.
+pub type Chunks = BoxStream<'static, Result<Bytes, Cut>>;
+
+/// A body ended before it was whole; why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Cut(pub String);
+
+/// What came back.
+pub enum Passed {
+    /// WeChat answered.
+    Answered(Reply),
+    /// The request never left this machine.
+    NotSent(String),
+    /// WeChat may have seen it; there is no reply that can be used.
+    Unclear(String),
+}
+
+/// A reply of WeChat's, of status 200.
+pub struct Reply {
+    /// The error that it tells of; 0 where it tells of none.
+    pub errcode: i64,
+    /// What its body is said to be.
+    pub content_type: Option<String>,
+    /// How a file in it is to be called.
+    pub content_disposition: Option<String>,
+    /// Its body.
+    pub body: ReplyBody,
+}
+
+/// The body of a reply.
+pub enum ReplyBody {
+    /// All of it is here.
+    Whole(Bytes),
+    /// It comes as WeChat sends it.
+    Stream {
+        /// How long it says it is.
+        length: Option<u64>,
+        /// What comes.
+        chunks: Chunks,
+    },
 }

@@ -4,6 +4,7 @@
 //! known of a credential ([`Replica`]) and publishes the [`View`] that follows. Requests hold the
 //! [`Reader`]: a look-up and an atomic load, no lock, no I/O.
 
+mod holders;
 mod slots;
 
 use std::sync::atomic::Ordering;
@@ -16,6 +17,8 @@ use self::slots::{Slot, Slots};
 use crate::domain::credential::{Credential, Kind};
 use crate::domain::epoch::Version;
 use crate::domain::replica::{Replica, View};
+use crate::domain::secret::Digest;
+use crate::domain::time::Moment;
 use crate::ports::{Clock, Subject};
 
 pub use self::slots::{Difference, SlotId};
@@ -86,7 +89,7 @@ impl Publisher {
         let result = {
             let mut replica = slot.replica.lock().unwrap_or_else(PoisonError::into_inner);
             let result = change(&mut replica);
-            self.publish(slot, &replica);
+            self.publish(id, slot, &replica);
             result
         };
         if self.slots.is_heir(id)
@@ -102,7 +105,7 @@ impl Publisher {
     }
 
     /// Never backwards: a view whose grant is older than the one before is not published.
-    fn publish(&self, slot: &Slot, replica: &Replica) {
+    fn publish(&self, id: SlotId, slot: &Slot, replica: &Replica) {
         let view = replica.view(self.clock.now());
         let version = |view: &View| {
             view.grant
@@ -119,8 +122,20 @@ impl Publisher {
             );
             return;
         }
+        self.know(id, &slot.view.load(), &view);
         slot.view.store(Arc::new(view));
         slot.published.notify_waiters();
+    }
+
+    /// Has a new token's holders known before anybody holds it.
+    fn know(&self, id: SlotId, before: &View, after: &View) {
+        if self.credential(id).kind != Kind::AccessToken {
+            return;
+        }
+        let token = |view: &View| Some((view.grant.as_ref()?.digest, view.expires));
+        if let Some((digest, expires)) = token(after).filter(|new| token(before) != Some(*new)) {
+            self.slots.holders.published(id, digest, expires);
+        }
     }
 
     /// Looks at what is known of a credential.
@@ -169,6 +184,14 @@ impl Reader {
     #[must_use]
     pub fn find(&self, app: &str, kind: Kind) -> Option<SlotId> {
         self.0.find(app, kind)
+    }
+
+    /// Where the access token of an app is whose current one, or the one before, has this digest.
+    #[must_use]
+    pub fn holder(&self, token: &Digest, now: Moment) -> Option<SlotId> {
+        let id = self.0.holders.find(token, now)?;
+        // Not `id` itself: the app may be gone, or kept in another mode since.
+        self.find(self.credential(id).app.as_str(), Kind::AccessToken)
     }
 
     /// What may be answered now.

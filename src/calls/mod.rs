@@ -3,14 +3,20 @@
 //! A call is sent once. Only where WeChat refuses the access token is it sent again, once, and only if looking
 //! into that (a report, as a caller would make it) brought another token: a fetch is never the answer to a
 //! single 40001, since some of WeChat's calls say it falsely.
+//!
+//! Most are calls that the broker knows, typed; [`passage`] passes on those that only their callers know.
 
+mod passage;
+pub mod pipe;
+mod places;
 mod profile;
 mod users;
 mod web;
 
+pub use passage::{Answer, Passage, PassageLimits};
 pub use profile::Profile;
-pub use users::{BATCH_MOST, Lang, UserResult};
-pub use web::{Consent, Scope, Session, WebToken};
+pub use users::{BATCH_GET, BATCH_MOST, Lang, USER_INFO, UserResult};
+pub use web::{Consent, EXCHANGE, RENEW, SESSION, Scope, Session, WEB_CHECK, WEB_USER, WebToken};
 
 use std::sync::Arc;
 
@@ -19,14 +25,19 @@ use serde::de::DeserializeOwned;
 use crate::broker::{Broker, Refusal};
 use crate::domain::secret::Secret;
 use crate::domain::upstream_error::UpstreamError;
-use crate::ports::{Called, Outgoing, WeChatCalls};
+use crate::metrics::CallMetrics;
+use crate::ports::{Called, Outgoing, WeChatCalls, WeChatPassage};
 use crate::snapshot::SlotId;
+use passage::Gate;
 
 /// Makes calls for callers.
 #[derive(Clone)]
 pub struct Calls {
     broker: Broker,
     wechat: Arc<dyn WeChatCalls>,
+    passage: Arc<dyn WeChatPassage>,
+    gate: Gate,
+    metrics: Arc<CallMetrics>,
 }
 
 /// Why a call brought nothing.
@@ -34,6 +45,8 @@ pub struct Calls {
 pub enum CallError {
     /// There is no token to make it with.
     NoToken(Refusal),
+    /// As many calls as may be are under way for the app; how many that is.
+    TooMany(usize),
     /// WeChat refused it, in so many words.
     Refused(UpstreamError),
     /// It never left this machine; why.
@@ -43,10 +56,21 @@ pub enum CallError {
 }
 
 impl Calls {
-    /// Calls with the tokens that `broker` serves.
+    /// Calls with the tokens that `broker` serves. `limits` bound what is passed on for callers.
     #[must_use]
-    pub const fn new(broker: Broker, wechat: Arc<dyn WeChatCalls>) -> Self {
-        Self { broker, wechat }
+    pub fn new(
+        broker: Broker,
+        wechat: Arc<impl WeChatCalls + WeChatPassage + 'static>,
+        limits: PassageLimits,
+        metrics: Arc<CallMetrics>,
+    ) -> Self {
+        Self {
+            broker,
+            wechat: wechat.clone(),
+            passage: wechat,
+            gate: Gate::new(limits),
+            metrics,
+        }
     }
 
     /// Where the tokens come from.

@@ -10,6 +10,11 @@ use crate::domain::secret::Secret;
 use crate::ports::{Argument, Outgoing};
 use crate::snapshot::SlotId;
 
+/// WeChat's path for one profile.
+pub const USER_INFO: &str = "/cgi-bin/user/info";
+/// WeChat's path for a hundred.
+pub const BATCH_GET: &str = "/cgi-bin/user/info/batchget";
+
 /// The most openids that one request may ask for.
 pub const BATCH_MOST: usize = 10_000;
 
@@ -95,7 +100,7 @@ impl Calls {
             ];
             query.extend(lang.map(|lang| ("lang", Argument::Plain(lang.as_str().to_owned()))));
             Outgoing {
-                path: "/cgi-bin/user/info",
+                path: USER_INFO,
                 query,
                 body: None,
                 single_use: false,
@@ -145,7 +150,7 @@ impl Calls {
         // Texts only: nothing in it can fail to be written.
         let body = serde_json::to_vec(&body).unwrap_or_default();
         let call = |token: &Secret| Outgoing {
-            path: "/cgi-bin/user/info/batchget",
+            path: BATCH_GET,
             query: vec![("access_token", Argument::Secret(token.clone()))],
             body: Some(body.clone()),
             single_use: false,

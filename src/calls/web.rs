@@ -9,6 +9,17 @@ use crate::domain::secret::Secret;
 use crate::ports::{Argument, Outgoing};
 use crate::snapshot::SlotId;
 
+/// WeChat's path for a code → a token.
+pub const EXCHANGE: &str = "/sns/oauth2/access_token";
+/// WeChat's path for a refresh token → a token.
+pub const RENEW: &str = "/sns/oauth2/refresh_token";
+/// WeChat's path for a person's profile.
+pub const WEB_USER: &str = "/sns/userinfo";
+/// WeChat's path for whether a person's token is good.
+pub const WEB_CHECK: &str = "/sns/auth";
+/// WeChat's path for a mini-program's code → its session.
+pub const SESSION: &str = "/sns/jscode2session";
+
 /// Where a person is sent to consent.
 const AUTHORIZE: &str = "https://open.weixin.qq.com/connect/oauth2/authorize";
 
@@ -121,7 +132,7 @@ impl Calls {
     /// What kept it from being exchanged.
     pub async fn exchange(&self, id: SlotId, code: &str) -> Result<WebToken, CallError> {
         let call = Outgoing {
-            path: "/sns/oauth2/access_token",
+            path: EXCHANGE,
             query: self.redeeming(id, "code", code),
             body: None,
             single_use: true,
@@ -135,7 +146,7 @@ impl Calls {
     /// What kept it from being exchanged.
     pub async fn session(&self, id: SlotId, code: &str) -> Result<Session, CallError> {
         let call = Outgoing {
-            path: "/sns/jscode2session",
+            path: SESSION,
             query: self.redeeming(id, "js_code", code),
             body: None,
             single_use: true,
@@ -159,7 +170,7 @@ impl Calls {
             ),
         ];
         let call = Outgoing {
-            path: "/sns/oauth2/refresh_token",
+            path: RENEW,
             query,
             body: None,
             single_use: false,
@@ -181,7 +192,7 @@ impl Calls {
         let mut query = Self::of_person(token, openid);
         query.extend(lang.map(|lang| ("lang", Argument::Plain(lang.as_str().to_owned()))));
         let call = Outgoing {
-            path: "/sns/userinfo",
+            path: WEB_USER,
             query,
             body: None,
             single_use: false,
@@ -195,7 +206,7 @@ impl Calls {
     /// It is not, or that cannot be said.
     pub async fn check_web(&self, id: SlotId, token: &str, openid: &str) -> Result<(), CallError> {
         let call = Outgoing {
-            path: "/sns/auth",
+            path: WEB_CHECK,
             query: Self::of_person(token, openid),
             body: None,
             single_use: false,

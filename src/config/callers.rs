@@ -8,7 +8,8 @@ use config::Value;
 use super::section::Section;
 use super::setting::{Setting, text};
 use crate::domain::app_id::AppId;
-use crate::domain::caller::{CallerId, Rights, Verb};
+use crate::domain::caller::{CallerId, Paths, Rights, Verb, Verbs};
+use crate::domain::path_pattern::PathPattern;
 use crate::domain::secret::Digest;
 
 /// Two, so that a key can be replaced while the old one still works.
@@ -24,7 +25,8 @@ pub struct CallerConfig {
     pub id: CallerId,
     /// `keys`, one or two, each `"sha256:<64 hex of the whole key>"`. Required.
     pub keys: Vec<Digest>,
-    /// `allow`, a list of `{ appids = [..], verbs = [..] }`; appid `"*"` = all. Required.
+    /// `allow`, a list of `{ appids = [..], verbs = [..] }`; appid `"*"` = all. With the verb `call`,
+    /// `paths` may say which of WeChat's paths it opens. Required.
     pub rights: Rights,
     /// `rate`, requests a second at each replica, with a burst of twice as many. Default: no limit.
     pub rate: Option<NonZeroU32>,
@@ -110,11 +112,12 @@ fn read_rights(section: &mut Section<'_>, apps: &HashSet<AppId>) -> Rights {
                 rule.refuse(key, "is missing");
             }
         }
-        let verbs = verbs.into_iter().map(|(_, verb)| verb).collect();
+        let verbs: Verbs = verbs.into_iter().map(|(_, verb)| verb).collect();
+        let paths = read_paths(rule, verbs);
         for (path, appid) in appids {
             match apps.get(appid.as_str()) {
-                Some(appid) => rights.allow_on(appid.clone(), verbs),
-                None if appid == EVERY_APP => rights.allow_everywhere(verbs),
+                Some(appid) => rights.allow_on(appid.clone(), verbs, &paths),
+                None if appid == EVERY_APP => rights.allow_everywhere(verbs, &paths),
                 None => rule
                     .report()
                     .refuse(&path, r#"is no appid of [[apps]], nor "*""#),
@@ -126,6 +129,30 @@ fn read_rights(section: &mut Section<'_>, apps: &HashSet<AppId>) -> Rights {
         section.refuse("allow", "is missing: this caller could do nothing");
     }
     rights
+}
+
+/// Left out, all paths are open.
+fn read_paths(rule: &mut Section<'_>, verbs: Verbs) -> Paths {
+    if !rule.has("paths") {
+        return Paths::All;
+    }
+    let patterns = rule.each::<PathPattern>("paths");
+    if patterns.is_empty() && rule.is_sound("paths") {
+        rule.refuse("paths", "is empty: leave it out to open all of them");
+    }
+    if !verbs.contains(Verb::Call) && rule.is_sound("verbs") {
+        rule.refuse("paths", r#"is of use with the verb "call" only"#);
+    }
+    Paths::Listed(patterns.into_iter().map(|(_, pattern)| pattern).collect())
+}
+
+impl Setting for PathPattern {
+    const FORM: &'static str =
+        r#"a path of WeChat's, such as "/cgi-bin/user/info", with * for one part or ** at its end"#;
+
+    fn read(value: &Value) -> Option<Self> {
+        Self::parse(text(value)?).ok()
+    }
 }
 
 impl Setting for KeyHash {

@@ -9,8 +9,8 @@ use super::document::Document;
 use super::report::Report;
 use super::section::Section;
 use super::{
-    AppConfig, CallerConfig, Config, ConfigErrors, Files, LogConfig, RefreshConfig, ServerConfig,
-    StoreConfig, UpstreamConfig, environment, inequalities, unavailable,
+    AppConfig, CallerConfig, Config, ConfigErrors, Files, GatewayConfig, LogConfig, RefreshConfig,
+    ServerConfig, StoreConfig, UpstreamConfig, environment, inequalities, unavailable,
 };
 
 /// The commented file with every key and its default.
@@ -55,6 +55,7 @@ impl Config {
             store: root.table("store", StoreConfig::read),
             upstream: root.table("upstream", UpstreamConfig::read),
             refresh: root.table("refresh", RefreshConfig::read),
+            gateway: root.table("gateway", GatewayConfig::read),
             log: root.table("log", LogConfig::read),
             apps: root.tables("apps", |app| AppConfig::read(app, &mut appids)),
             callers: {

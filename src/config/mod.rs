@@ -11,6 +11,7 @@ mod document;
 mod duration;
 mod environment;
 mod files;
+mod gateway;
 mod inequalities;
 mod load;
 mod log;
@@ -27,6 +28,7 @@ mod upstream;
 pub use apps::AppConfig;
 pub use callers::CallerConfig;
 pub use files::Files;
+pub use gateway::GatewayConfig;
 pub use load::DEFAULT_FILE;
 pub use log::LogConfig;
 pub use redis::{RedisTls, RedisUrl};
@@ -47,6 +49,8 @@ pub struct Config {
     pub upstream: UpstreamConfig,
     /// `[refresh]`: when tokens are fetched.
     pub refresh: RefreshConfig,
+    /// `[gateway]`: what is passed on to WeChat.
+    pub gateway: GatewayConfig,
     /// `[log]`: what is written to stderr.
     pub log: LogConfig,
     /// `[[apps]]`: whose tokens are kept; no appid twice.

@@ -84,6 +84,17 @@ impl Bounded for Duration {
     }
 }
 
+impl Setting for bool {
+    const FORM: &'static str = "true or false";
+
+    fn read(value: &Value) -> Option<Self> {
+        match &value.kind {
+            ValueKind::Boolean(truth) => Some(*truth),
+            _ => variable(value)?.parse().ok(),
+        }
+    }
+}
+
 impl Setting for u32 {
     const FORM: &'static str = "a whole number";
 

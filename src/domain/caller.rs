@@ -1,9 +1,10 @@
 //! Callers: who asks, and what they may ask for which app.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use super::app_id::AppId;
+use super::path_pattern::PathPattern;
 
 /// The longest id of a caller, in bytes.
 const MAX_LEN: usize = 32;
@@ -34,13 +35,28 @@ pub enum Verb {
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Verbs(u8);
 
+/// What of WeChat's API the verb `call` opens.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Paths {
+    /// All of it.
+    All,
+    /// What one of these stands for.
+    Listed(BTreeSet<PathPattern>),
+}
+
 /// What one caller may do, on all apps and on each, worked out beforehand: an answer costs at most one
 /// look into a map, and none where the right holds for all apps.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Rights {
-    everywhere: Verbs,
-    /// The verbs that hold everywhere are contained in each of these.
-    by_app: HashMap<AppId, Verbs>,
+    everywhere: Allowed,
+    /// What holds everywhere is contained in each of these.
+    by_app: HashMap<AppId, Allowed>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Allowed {
+    verbs: Verbs,
+    paths: Paths,
 }
 
 impl CallerId {
@@ -132,35 +148,76 @@ impl fmt::Debug for Verbs {
     }
 }
 
-impl Rights {
-    /// Adds `verbs` on every app.
-    pub fn allow_everywhere(&mut self, verbs: Verbs) {
-        self.everywhere = self.everywhere.and(verbs);
-        for known in self.by_app.values_mut() {
-            *known = known.and(verbs);
+impl Paths {
+    fn open(&self, path: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Listed(patterns) => patterns.iter().any(|pattern| pattern.matches(path)),
         }
     }
 
-    /// Adds `verbs` on one app.
-    pub fn allow_on(&mut self, app: AppId, verbs: Verbs) {
-        let known = self.by_app.entry(app).or_insert(self.everywhere);
-        *known = known.and(verbs);
+    fn add(&mut self, more: &Self) {
+        match (&mut *self, more) {
+            (Self::Listed(patterns), Self::Listed(more)) => patterns.extend(more.iter().cloned()),
+            (Self::All, _) => {}
+            (_, Self::All) => *self = Self::All,
+        }
+    }
+}
+
+/// None.
+impl Default for Paths {
+    fn default() -> Self {
+        Self::Listed(BTreeSet::new())
+    }
+}
+
+impl Allowed {
+    fn add(&mut self, verbs: Verbs, paths: &Paths) {
+        self.verbs = self.verbs.and(verbs);
+        if verbs.contains(Verb::Call) {
+            self.paths.add(paths);
+        }
+    }
+}
+
+impl Rights {
+    /// Adds `verbs` on every app; `call` for `paths`.
+    pub fn allow_everywhere(&mut self, verbs: Verbs, paths: &Paths) {
+        self.everywhere.add(verbs, paths);
+        for known in self.by_app.values_mut() {
+            known.add(verbs, paths);
+        }
+    }
+
+    /// Adds `verbs` on one app; `call` for `paths`.
+    pub fn allow_on(&mut self, app: AppId, verbs: Verbs, paths: &Paths) {
+        let known = self.by_app.entry(app);
+        known
+            .or_insert_with(|| self.everywhere.clone())
+            .add(verbs, paths);
     }
 
     /// Whether the caller may do this with this app.
     #[must_use]
     pub fn allows(&self, app: &AppId, verb: Verb) -> bool {
-        self.everywhere.contains(verb) || self.on(app).contains(verb)
+        self.everywhere.verbs.contains(verb) || self.on(app).verbs.contains(verb)
+    }
+
+    /// Whether the caller may ask WeChat for this path of its on the app's behalf.
+    #[must_use]
+    pub fn opens(&self, app: &AppId, path: &str) -> bool {
+        self.allows(app, Verb::Call) && self.on(app).paths.open(path)
     }
 
     /// Whether the caller has any right on this app: on any other, it cannot tell whether it exists.
     #[must_use]
     pub fn knows(&self, app: &AppId) -> bool {
-        !self.everywhere.is_empty() || !self.on(app).is_empty()
+        !self.everywhere.verbs.is_empty() || !self.on(app).verbs.is_empty()
     }
 
-    fn on(&self, app: &AppId) -> Verbs {
-        self.by_app.get(app).copied().unwrap_or(self.everywhere)
+    fn on(&self, app: &AppId) -> &Allowed {
+        self.by_app.get(app).unwrap_or(&self.everywhere)
     }
 }
 
@@ -189,7 +246,7 @@ mod tests {
     #[test]
     fn a_right_on_one_app_says_nothing_of_another() {
         let mut rights = Rights::default();
-        rights.allow_on(app("wx1"), verbs([Verb::Read]));
+        rights.allow_on(app("wx1"), verbs([Verb::Read]), &Paths::All);
         assert!(rights.allows(&app("wx1"), Verb::Read));
         assert!(!rights.allows(&app("wx1"), Verb::Admin));
         assert!(rights.knows(&app("wx1")));
@@ -200,11 +257,11 @@ mod tests {
     #[test]
     fn rights_add_up_in_whatever_order_they_are_given() {
         let mut one = Rights::default();
-        one.allow_everywhere(verbs([Verb::Read]));
-        one.allow_on(app("wx1"), verbs([Verb::Call]));
+        one.allow_everywhere(verbs([Verb::Read]), &Paths::All);
+        one.allow_on(app("wx1"), verbs([Verb::Call]), &Paths::All);
         let mut other = Rights::default();
-        other.allow_on(app("wx1"), verbs([Verb::Call]));
-        other.allow_everywhere(verbs([Verb::Read]));
+        other.allow_on(app("wx1"), verbs([Verb::Call]), &Paths::All);
+        other.allow_everywhere(verbs([Verb::Read]), &Paths::All);
         assert_eq!(one, other);
         for rights in [one, other] {
             assert!(rights.allows(&app("wx1"), Verb::Read));
@@ -212,6 +269,28 @@ mod tests {
             assert!(rights.allows(&app("wx2"), Verb::Read));
             assert!(!rights.allows(&app("wx2"), Verb::Call));
         }
+    }
+
+    #[test]
+    fn calls_are_open_for_the_paths_of_all_rules_that_give_them() {
+        let listed = |patterns: &[&str]| {
+            let parsed = patterns
+                .iter()
+                .filter_map(|text| PathPattern::parse(text).ok());
+            Paths::Listed(parsed.collect())
+        };
+        let mut rights = Rights::default();
+        // A rule without `call` opens nothing.
+        rights.allow_on(app("wx1"), verbs([Verb::Read]), &Paths::All);
+        assert!(!rights.opens(&app("wx1"), "/wxa/x"));
+        rights.allow_everywhere(verbs([Verb::Call]), &listed(&["/cgi-bin/message/**"]));
+        rights.allow_on(app("wx1"), verbs([Verb::Call]), &listed(&["/wxa/x"]));
+        assert!(rights.opens(&app("wx1"), "/wxa/x"));
+        assert!(rights.opens(&app("wx1"), "/cgi-bin/message/send"));
+        assert!(!rights.opens(&app("wx1"), "/wxa/y"));
+        assert!(!rights.opens(&app("wx2"), "/wxa/x"));
+        rights.allow_on(app("wx1"), verbs([Verb::Call]), &Paths::All);
+        assert!(rights.opens(&app("wx1"), "/wxa/y"));
     }
 
     #[test]

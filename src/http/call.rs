@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
+use actix_web::http::Method;
 use actix_web::http::header::HeaderMap;
 use actix_web::web::Payload;
 use arc_swap::Guard;
@@ -13,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::body;
 use super::callers::{Callers, Identity};
+use super::gateway::GatewayBounds;
 use super::layer::Worker;
 use super::parameters::Parameters;
 use super::problem::Problem;
@@ -21,6 +23,15 @@ use crate::calls::Calls;
 use crate::domain::app_id::AppId;
 use crate::domain::caller::{CallerId, Verb};
 use crate::snapshot::SlotId;
+
+/// What a key in the place of an AppSecret is to open.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Asked {
+    /// The app's token.
+    Token,
+    /// A call of this path of WeChat's.
+    Call(&'static str),
+}
 
 /// A request.
 pub(super) struct Call {
@@ -70,15 +81,56 @@ impl Call {
         Ok(caller)
     }
 
+    /// The same, on a route that takes a query.
+    pub(super) fn caller_with_query(&self) -> Result<Identity<'_>, Problem> {
+        let caller = self.callers.authenticate(self.headers())?;
+        caller.admit()?;
+        Ok(caller)
+    }
+
     /// The app of the path, where the caller may do this with it.
     pub(super) fn app_for(&self, verb: Verb) -> Result<SlotId, Problem> {
         self.app_of(&self.caller()?, self.path("appid"), verb)
     }
 
+    /// The app of the path, where the caller may have WeChat asked for `path` on its behalf.
+    pub(super) fn app_to_ask(&self, path: &str) -> Result<SlotId, Problem> {
+        self.may_ask(&self.caller()?, self.path("appid"), path)
+    }
+
     /// The same, on a route that takes a query.
-    pub(super) fn app_with_query(&self, verb: Verb) -> Result<SlotId, Problem> {
-        let caller = self.callers.authenticate(self.headers())?;
-        self.app_of(&caller, self.path("appid"), verb)
+    pub(super) fn app_to_ask_with_query(&self, path: &str) -> Result<SlotId, Problem> {
+        self.may_ask(&self.caller_with_query()?, self.path("appid"), path)
+    }
+
+    fn may_ask(&self, caller: &Identity<'_>, asked: &str, path: &str) -> Result<SlotId, Problem> {
+        let id = self.app_of(caller, asked, Verb::Call)?;
+        self.opens(caller, id, path)?;
+        Ok(id)
+    }
+
+    /// Whether the caller's rights open this path of WeChat's.
+    pub(super) fn opens(
+        &self,
+        caller: &Identity<'_>,
+        id: SlotId,
+        path: &str,
+    ) -> Result<(), Problem> {
+        let app = self.broker().app(id);
+        if caller.rights.opens(app, path) {
+            Ok(())
+        } else {
+            Err(Problem::path_forbidden(app))
+        }
+    }
+
+    /// The app whose access token this is, the current or the one before: what the token's holder could do at WeChat
+    /// itself, it may do here.
+    pub(super) fn app_by_token(&self, token: &str) -> Result<SlotId, Problem> {
+        let known = self.gateway().tokens_as_keys;
+        let id = known.then(|| self.broker().holder_of(token)).flatten();
+        self.app.set(id);
+        id.ok_or_else(Problem::token_unknown)
     }
 
     /// An app, for the caller whose key stands where an unmodified client puts the AppSecret.
@@ -86,17 +138,26 @@ impl Call {
         &self,
         secret: &str,
         appid: &str,
-        verb: Verb,
+        asked: Asked,
     ) -> Result<SlotId, Problem> {
         let caller = self.callers.authenticate_secret(secret)?;
         caller.admit()?;
         if let Some(id) = caller.id {
             self.named.get_or_init(|| id.clone());
         }
-        self.app_of(&caller, appid, verb)
+        match asked {
+            Asked::Token => self.app_of(&caller, appid, Verb::Read),
+            Asked::Call(path) => self.may_ask(&caller, appid, path),
+        }
     }
 
-    fn app_of(&self, caller: &Identity<'_>, asked: &str, verb: Verb) -> Result<SlotId, Problem> {
+    /// This app, where the caller may do this with it.
+    pub(super) fn app_of(
+        &self,
+        caller: &Identity<'_>,
+        asked: &str,
+        verb: Verb,
+    ) -> Result<SlotId, Problem> {
         let hidden = || Problem::unknown_app(AppId::parse(asked).ok());
         let id = self.broker().find(asked).ok_or_else(hidden)?;
         self.app.set(Some(id));
@@ -108,6 +169,31 @@ impl Call {
         } else {
             Err(hidden())
         }
+    }
+
+    /// What is passed on to WeChat, and how much of it.
+    pub(super) fn gateway(&self) -> &GatewayBounds {
+        &self.worker.state.gateway
+    }
+
+    /// The body, unread.
+    pub(super) fn payload(&self) -> Result<Payload, Problem> {
+        let read = || Problem::malformed_body(String::from("The body was read."));
+        self.payload.take().ok_or_else(read)
+    }
+
+    pub(super) fn method(&self) -> &Method {
+        self.request.method()
+    }
+
+    /// The path as it was sent, nothing decoded.
+    pub(super) fn sent_path(&self) -> &str {
+        self.request.uri().path()
+    }
+
+    /// The query as it was sent, nothing decoded.
+    pub(super) fn sent_query(&self) -> Option<&str> {
+        self.request.uri().query()
     }
 
     /// A part of the path.
@@ -155,10 +241,7 @@ impl Call {
         bounds: body::Bounds,
         form: &str,
     ) -> Result<T, Problem> {
-        match self.payload.take() {
-            Some(payload) => body::object(self.headers(), payload, bounds, form).await,
-            None => Err(Problem::malformed_body(String::from("The body was read."))),
-        }
+        body::object(self.headers(), self.payload()?, bounds, form).await
     }
 
     /// Counts an answer with a token that nobody has vouched for lately.

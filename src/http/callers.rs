@@ -8,7 +8,7 @@ use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use super::problem::Problem;
 use super::rate::Rate;
 use crate::config::CallerConfig;
-use crate::domain::caller::{CallerId, Rights, Verb};
+use crate::domain::caller::{CallerId, Paths, Rights, Verb};
 use crate::domain::secret::Digest;
 use crate::key::CallerKey;
 
@@ -81,7 +81,7 @@ impl Callers {
             .collect();
         let anybody = by_id.is_empty().then(|| {
             let mut rights = Rights::default();
-            rights.allow_everywhere(Verb::ALL.into_iter().collect());
+            rights.allow_everywhere(Verb::ALL.into_iter().collect(), &Paths::All);
             rights
         });
         Self { by_id, anybody }

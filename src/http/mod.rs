@@ -12,6 +12,7 @@ mod call;
 mod callers;
 mod conditional;
 mod events;
+mod gateway;
 mod layer;
 mod native;
 mod negotiation;
@@ -32,6 +33,7 @@ mod streams;
 mod throttle;
 mod tls;
 mod token;
+mod upload;
 mod users;
 
 pub use callers::Callers;

@@ -8,13 +8,12 @@ use actix_web::HttpResponse;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::call::Call;
+use super::call::{Asked, Call};
 use super::oauth::CODE_MOST;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use crate::broker::Served;
-use crate::calls::WebToken;
-use crate::domain::caller::Verb;
+use crate::calls::{EXCHANGE, SESSION, WebToken};
 use crate::snapshot::SlotId;
 
 /// How a body must look, for people.
@@ -30,7 +29,7 @@ struct Token<'a> {
 /// `GET /cgi-bin/token`.
 pub(super) async fn token(call: &Call) -> Result<HttpResponse, Problem> {
     let query = call.any_query()?;
-    let id = admit(call, &query, "client_credential", Verb::Read)?;
+    let id = admit(call, &query, "client_credential", Asked::Token)?;
     answer(call, &current(call, id).await?)
 }
 
@@ -38,7 +37,7 @@ pub(super) async fn token(call: &Call) -> Result<HttpResponse, Problem> {
 pub(super) async fn stable_token(call: &Call) -> Result<HttpResponse, Problem> {
     let body = call.any_parameters(FORM).await?;
     let force = is_forced(&body)?;
-    let id = admit(call, &body, "client_credential", Verb::Read)?;
+    let id = admit(call, &body, "client_credential", Asked::Token)?;
     let mut served = current(call, id).await?;
     if force {
         let reported = call.broker().report(id, served.grant.digest).await;
@@ -53,7 +52,7 @@ pub(super) async fn stable_token(call: &Call) -> Result<HttpResponse, Problem> {
 /// `GET /sns/oauth2/access_token`.
 pub(super) async fn exchange(call: &Call) -> Result<HttpResponse, Problem> {
     let query = call.any_query()?;
-    let id = admit(call, &query, "authorization_code", Verb::Call)?;
+    let id = admit(call, &query, "authorization_code", Asked::Call(EXCHANGE))?;
     let exchanged = call
         .calls()
         .exchange(id, query.required("code", CODE_MOST)?);
@@ -64,7 +63,7 @@ pub(super) async fn exchange(call: &Call) -> Result<HttpResponse, Problem> {
 /// `GET /sns/jscode2session`.
 pub(super) async fn session(call: &Call) -> Result<HttpResponse, Problem> {
     let query = call.any_query()?;
-    let id = admit(call, &query, "authorization_code", Verb::Call)?;
+    let id = admit(call, &query, "authorization_code", Asked::Call(SESSION))?;
     let session = call
         .calls()
         .session(id, query.required("js_code", CODE_MOST)?);
@@ -77,14 +76,14 @@ fn admit(
     call: &Call,
     parameters: &Parameters,
     grant_type: &str,
-    verb: Verb,
+    asked: Asked,
 ) -> Result<SlotId, Problem> {
     if parameters.required("grant_type", 64)? != grant_type {
         let why = "It is not the one that this path takes.";
         return Err(Problem::bad_parameter(Some("grant_type"), why));
     }
     let appid = parameters.required("appid", 64)?;
-    call.app_by_secret(parameters.required("secret", 256)?, appid, verb)
+    call.app_by_secret(parameters.required("secret", 256)?, appid, asked)
 }
 
 async fn current(call: &Call, id: SlotId) -> Result<Served, Problem> {

@@ -11,8 +11,9 @@ use super::call::Call;
 use super::parameters::{Parameters, TEXT_MOST};
 use super::problem::Problem;
 use super::users::{LANGS, OPENID, is_openid};
-use crate::calls::{CallError, Consent, Lang, Scope};
-use crate::domain::caller::Verb;
+use crate::calls::{
+    CallError, Consent, EXCHANGE, Lang, RENEW, SESSION, Scope, WEB_CHECK, WEB_USER,
+};
 use crate::snapshot::SlotId;
 
 /// The most that a `state` may have, by WeChat's documentation.
@@ -23,7 +24,7 @@ pub(super) const CODE_MOST: usize = 512;
 
 /// WeChat's consent page: a redirection for browsers, its address for programs.
 pub(super) async fn authorize(call: &Call) -> Result<HttpResponse, Problem> {
-    let id = call.app_with_query(Verb::Call)?;
+    let id = call.app_to_ask_with_query(EXCHANGE)?;
     let query = call.query(&["redirect_uri", "scope", "state", "forcePopup"])?;
     let url = call.calls().authorize(id, &consent(&query)?);
     if prefers_html(call.headers()) {
@@ -37,7 +38,7 @@ pub(super) async fn authorize(call: &Call) -> Result<HttpResponse, Problem> {
 
 /// A code → a token.
 pub(super) async fn exchange(call: &Call) -> Result<HttpResponse, Problem> {
-    let id = call.app_for(Verb::Call)?;
+    let id = call.app_to_ask(EXCHANGE)?;
     let body = call.parameters(0, r#"{"code": "..."}"#, &["code"]).await?;
     let token = call.calls().exchange(id, body.required("code", CODE_MOST)?);
     told(call, id, token.await)
@@ -45,7 +46,7 @@ pub(super) async fn exchange(call: &Call) -> Result<HttpResponse, Problem> {
 
 /// A refresh token → a token.
 pub(super) async fn refresh(call: &Call) -> Result<HttpResponse, Problem> {
-    let id = call.app_for(Verb::Call)?;
+    let id = call.app_to_ask(RENEW)?;
     let form = r#"{"refresh_token": "..."}"#;
     let body = call.parameters(0, form, &["refresh_token"]).await?;
     let token = body.required("refresh_token", TEXT_MOST)?;
@@ -54,7 +55,7 @@ pub(super) async fn refresh(call: &Call) -> Result<HttpResponse, Problem> {
 
 /// The profile of whose token it is.
 pub(super) async fn userinfo(call: &Call) -> Result<HttpResponse, Problem> {
-    let id = call.app_for(Verb::Call)?;
+    let id = call.app_to_ask(WEB_USER)?;
     let form = r#"{"access_token": "...", "openid": "...", "lang": "zh_CN"}"#;
     let body = call
         .parameters(0, form, &["access_token", "openid", "lang"])
@@ -70,7 +71,7 @@ pub(super) async fn userinfo(call: &Call) -> Result<HttpResponse, Problem> {
 
 /// Whether a token is good.
 pub(super) async fn check(call: &Call) -> Result<HttpResponse, Problem> {
-    let id = call.app_for(Verb::Call)?;
+    let id = call.app_to_ask(WEB_CHECK)?;
     let form = r#"{"access_token": "...", "openid": "..."}"#;
     let body = call
         .parameters(0, form, &["access_token", "openid"])
@@ -88,7 +89,7 @@ pub(super) async fn check(call: &Call) -> Result<HttpResponse, Problem> {
 
 /// A mini-program's code → its session.
 pub(super) async fn session(call: &Call) -> Result<HttpResponse, Problem> {
-    let id = call.app_for(Verb::Call)?;
+    let id = call.app_to_ask(SESSION)?;
     let body = call
         .parameters(0, r#"{"js_code": "..."}"#, &["js_code"])
         .await?;

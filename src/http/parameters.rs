@@ -68,6 +68,17 @@ impl Parameters {
         Ok(self)
     }
 
+    /// The names of all.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// All that are texts, in their order.
+    pub(super) fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pairs = self.0.iter();
+        pairs.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
+    }
+
     /// A parameter as it came; `null` is as good as none.
     pub(super) fn value(&self, name: &str) -> Option<&Value> {
         let found = self.0.iter().find(|(known, _)| known == name);

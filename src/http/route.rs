@@ -36,6 +36,10 @@ pub enum Route {
     NativeExchange,
     /// `/sns/jscode2session`
     NativeSession,
+    /// `/gateway/{appid}/…`
+    Gateway,
+    /// WeChat's other paths
+    NativeCall,
     /// `/apps`
     Apps,
     /// `/apps/{appid}`
@@ -50,7 +54,7 @@ pub enum Route {
 
 impl Route {
     /// Every route, in the order of their declaration.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Token,
         Self::Events,
         Self::Report,
@@ -67,6 +71,8 @@ impl Route {
         Self::NativeStableToken,
         Self::NativeExchange,
         Self::NativeSession,
+        Self::Gateway,
+        Self::NativeCall,
         Self::Apps,
         Self::App,
         Self::Pause,
@@ -82,6 +88,7 @@ impl Route {
                 | Self::NativeStableToken
                 | Self::NativeExchange
                 | Self::NativeSession
+                | Self::NativeCall
         )
     }
 
@@ -105,6 +112,8 @@ impl Route {
             Self::NativeStableToken => "cgi_bin_stable_token",
             Self::NativeExchange => "sns_access_token",
             Self::NativeSession => "sns_jscode2session",
+            Self::Gateway => "gateway",
+            Self::NativeCall => "native_call",
             Self::Apps => "apps",
             Self::App => "app",
             Self::Pause => "pause",

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::body::Bounds;
 use super::call::Call;
 use super::callers::Callers;
+use super::gateway::GatewayBounds;
 use super::layer::{Worker, within};
 use super::ops::OpsState;
 use super::problem::Problem;
@@ -21,9 +22,11 @@ use super::status_page::StatusPage;
 use super::streams::Streams;
 use super::throttle::Throttle;
 use super::{
-    apps, events, native, oauth, ops as operations, refresh, report, status_page, token, users,
+    apps, events, gateway, native, oauth, ops as operations, refresh, report, status_page, token,
+    users,
 };
 use crate::calls::Calls;
+use crate::config::GatewayConfig;
 use crate::metrics::HttpMetrics;
 use crate::reload::Standing;
 
@@ -35,6 +38,7 @@ pub struct ApiState {
     pub(super) metrics: Arc<HttpMetrics>,
     pub(super) access_sample: u32,
     pub(super) body: Bounds,
+    pub(super) gateway: GatewayBounds,
     pub(super) throttle: Throttle,
     pub(super) streams: Arc<Streams>,
     pub(super) standing: Arc<ArcSwap<Standing>>,
@@ -42,8 +46,8 @@ pub struct ApiState {
 
 impl ApiState {
     /// What the handlers need. One in `access_sample` successful requests leaves a line in the log, none
-    /// where it is 0; refusals always do, within bounds. `limits` bound a request's body and a caller's streams; all streams end
-    /// when `closing` is cancelled.
+    /// where it is 0; refusals always do, within bounds. `limits` bound a request's body and a caller's streams, `gateway` what
+    /// is passed on to WeChat; all streams end when `closing` is cancelled.
     #[must_use]
     pub fn new(
         calls: Calls,
@@ -51,6 +55,7 @@ impl ApiState {
         metrics: Arc<HttpMetrics>,
         access_sample: u32,
         limits: &Limits,
+        gateway: &GatewayConfig,
         closing: CancellationToken,
     ) -> Self {
         let (most, keep_alive) = (limits.max_streams, limits.stream_keep_alive);
@@ -66,6 +71,7 @@ impl ApiState {
                 most: limits.max_body,
                 time: limits.body_timeout,
             },
+            gateway: gateway.into(),
             throttle: Throttle::new(),
         }
     }
@@ -111,11 +117,16 @@ pub fn api(state: Arc<ApiState>) -> impl FnOnce(&mut ServiceConfig) {
                 native::exchange,
             ))
             .service(table.get("/sns/jscode2session", Route::NativeSession, native::session))
+            .service(table.any("/gateway/{appid}/{path:.*}", Route::Gateway, gateway::keyed))
             .service(table.get("/apps", Route::Apps, apps::all))
             .service(table.get("/apps/{appid}", Route::App, apps::one))
             .service(table.post("/apps/{appid}/pause", Route::Pause, apps::pause))
-            .service(table.post("/apps/{appid}/resume", Route::Resume, apps::resume))
-            .default_service(within(&table.0, Route::None, nowhere));
+            .service(table.post("/apps/{appid}/resume", Route::Resume, apps::resume));
+        for family in gateway::FAMILIES {
+            let path = format!("/{family}/{{path:.*}}");
+            config.service(table.any(&path, Route::NativeCall, gateway::native));
+        }
+        config.default_service(within(&table.0, Route::None, nowhere));
     }
 }
 
@@ -135,7 +146,7 @@ pub fn ops(state: Arc<OpsState>, page: Arc<StatusPage>) -> impl FnOnce(&mut Serv
     }
 }
 
-/// One method a path; any other is answered with 405.
+/// One method a path, mostly; any other is answered with 405.
 struct Table(Rc<Worker>);
 
 impl Table {
@@ -161,6 +172,14 @@ impl Table {
             .default_service(within(&self.0, route, async |_: &Call| {
                 Err(Problem::method_not_allowed(&[Method::GET]))
             }))
+    }
+
+    /// Whatever the method: the handler judges it.
+    fn any<H>(&self, path: &str, route: Route, handler: H) -> Resource
+    where
+        H: AsyncFn(&Call) -> Result<HttpResponse, Problem> + Clone + 'static,
+    {
+        web::resource(path).default_service(within(&self.0, route, handler))
     }
 
     fn post<H>(&self, path: &str, route: Route, handler: H) -> Resource

@@ -7,8 +7,7 @@ use serde_json::Value;
 use super::call::Call;
 use super::parameters::Parameters;
 use super::problem::{Brief, Problem};
-use crate::calls::{BATCH_MOST, Lang, Profile, UserResult};
-use crate::domain::caller::Verb;
+use crate::calls::{BATCH_GET, BATCH_MOST, Lang, Profile, USER_INFO, UserResult};
 
 /// The most bytes of a batch: ten thousand openids have some 320 KiB.
 const BATCH_BODY: usize = 1 << 20;
@@ -21,7 +20,7 @@ pub(super) const OPENID: &str = "It must be 1 to 128 letters, digits, '_' and '-
 
 /// One profile.
 pub(super) async fn one(call: &Call) -> Result<HttpResponse, Problem> {
-    let id = call.app_with_query(Verb::Call)?;
+    let id = call.app_to_ask_with_query(USER_INFO)?;
     let parameters = call.query(&["lang"])?;
     let lang = parameters.parsed("lang", LANGS, Lang::parse)?;
     let openid = Some(call.path("openid")).filter(|openid| is_openid(openid));
@@ -33,7 +32,7 @@ pub(super) async fn one(call: &Call) -> Result<HttpResponse, Problem> {
 
 /// Many profiles.
 pub(super) async fn batch(call: &Call) -> Result<HttpResponse, Problem> {
-    let id = call.app_for(Verb::Call)?;
+    let id = call.app_to_ask(BATCH_GET)?;
     let body = call
         .parameters(BATCH_BODY, FORM, &["openids", "lang"])
         .await?;

@@ -5,6 +5,7 @@
 //! holds the two equal. Labels are closed sets; an appid label comes only from the configuration, so that
 //! no request can create a series.
 
+mod calls;
 mod declare;
 mod flow;
 mod http;
@@ -15,6 +16,7 @@ mod snapshot;
 mod store;
 mod upstream;
 
+pub use calls::CallMetrics;
 pub use declare::Declared;
 pub use http::HttpMetrics;
 pub use labels::{CheckOutcome, FetchOutcome, Purpose, Turning};
@@ -40,6 +42,7 @@ pub const TEXT_FORMAT: &str = prometheus::TEXT_FORMAT;
 pub struct Metrics {
     registry: Registry,
     declared: Vec<Declared>,
+    calls: Arc<CallMetrics>,
     flow: FlowMetrics,
     http: Arc<HttpMetrics>,
     reload: Arc<ReloadMetrics>,
@@ -57,12 +60,14 @@ impl Metrics {
         let http = Arc::new(HttpMetrics::declare(&declare));
         let reload = Arc::new(ReloadMetrics::declare(&declare));
         let store = Arc::new(StoreMetrics::declare(&declare));
-        let upstream = Arc::new(UpstreamMetrics::declare(&declare));
+        let calls = Arc::new(CallMetrics::declare(&declare));
+        let upstream = Arc::new(UpstreamMetrics::declare(&declare, Arc::clone(&calls)));
         process::declare(&declare);
         snapshot::declare(&declare);
         Self {
             declared: declare.list(),
             registry,
+            calls,
             flow,
             http,
             reload,
@@ -77,6 +82,12 @@ impl Metrics {
         if let Err(error) = self.registry.register(Box::new(collector)) {
             tracing::error!(%error, "the state of the apps is missing in the metrics; this is a bug of the broker, please report it");
         }
+    }
+
+    /// What is counted of calls for callers.
+    #[must_use]
+    pub fn calls(&self) -> Arc<CallMetrics> {
+        Arc::clone(&self.calls)
     }
 
     /// What the HTTP interface counts.

@@ -6,11 +6,14 @@ use std::time::Instant;
 use async_trait::async_trait;
 use prometheus::{Gauge, Histogram};
 
+use super::calls::CallMetrics;
 use super::declare::Declare;
 use crate::domain::app_id::AppId;
 use crate::domain::credential::Credential;
 use crate::domain::secret::Secret;
-use crate::ports::{Called, Checked, Fetched, Outgoing, Upstream, WeChatCalls};
+use crate::ports::{
+    Called, Checked, Fetched, Outgoing, Passed, Passing, Upstream, WeChatCalls, WeChatPassage,
+};
 
 const BUCKETS: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
@@ -20,7 +23,9 @@ pub struct UpstreamMetrics {
     fetch: Histogram,
     check: Histogram,
     call: Histogram,
+    pass: Histogram,
     up: Gauge,
+    calls: Arc<CallMetrics>,
 }
 
 /// An upstream that is measured.
@@ -36,7 +41,7 @@ impl UpstreamMetrics {
         self.up.get() > 0.0
     }
 
-    pub(super) fn declare(declare: &Declare<'_>) -> Self {
+    pub(super) fn declare(declare: &Declare<'_>, calls: Arc<CallMetrics>) -> Self {
         let durations = declare.histograms(
             "upstream_duration_seconds",
             "How long one call to WeChat took, with whatever outcome.",
@@ -52,7 +57,9 @@ impl UpstreamMetrics {
             fetch: durations.with_label_values(&["fetch"]),
             check: durations.with_label_values(&["check"]),
             call: durations.with_label_values(&["call"]),
+            pass: durations.with_label_values(&["pass"]),
             up,
+            calls,
         }
     }
 
@@ -97,12 +104,30 @@ impl<U: Upstream> Upstream for MeteredUpstream<U> {
 impl<U: WeChatCalls> WeChatCalls for MeteredUpstream<U> {
     async fn send(&self, app: &AppId, call: Outgoing) -> Called {
         let begun = Instant::now();
+        let path = call.path;
         let called = self.inner.send(app, call).await;
         self.metrics.call.observe(begun.elapsed().as_secs_f64());
+        self.metrics.calls.called(app, path, &called);
         self.metrics.answered(match called {
             Called::Answered(_) | Called::Refused(_) => true,
             Called::NotSent(_) | Called::Unclear(_) => false,
         });
         called
+    }
+}
+
+#[async_trait]
+impl<U: WeChatPassage> WeChatPassage for MeteredUpstream<U> {
+    async fn pass(&self, app: &AppId, passing: Passing) -> Passed {
+        let begun = Instant::now();
+        let path = passing.path.clone();
+        let passed = self.inner.pass(app, passing).await;
+        self.metrics.pass.observe(begun.elapsed().as_secs_f64());
+        self.metrics.calls.passed(app, path.as_str(), &passed);
+        // What did not come whole may be the caller's fault: that says nothing of WeChat.
+        if let Passed::Answered(_) = passed {
+            self.metrics.answered(true);
+        }
+        passed
     }
 }

@@ -14,6 +14,7 @@ pub(super) fn without_restart(running: &Config, new: Config) -> (Config, Vec<Str
     wait_if(running.server != new.server, "[server]");
     wait_if(running.store != new.store, "[store]");
     wait_if(running.upstream != new.upstream, "[upstream]");
+    wait_if(running.gateway != new.gateway, "[gateway]");
     wait_if(
         running.log.format != new.log.format || running.log.access_sample != new.log.access_sample,
         "[log] format or access_sample",
@@ -31,6 +32,7 @@ pub(super) fn without_restart(running: &Config, new: Config) -> (Config, Vec<Str
         } else {
             new.refresh
         },
+        gateway: running.gateway.clone(),
         log: LogConfig {
             level: new.log.level,
             ..running.log.clone()

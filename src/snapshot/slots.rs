@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
+use super::holders::Holders;
 use crate::domain::app_id::AppId;
 use crate::domain::credential::{Credential, Kind};
 use crate::domain::replica::{Replica, View};
@@ -20,7 +21,7 @@ use crate::ports::Subject;
 
 /// Which credential, as a position: stable for the life of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SlotId(usize);
+pub struct SlotId(pub(super) usize);
 
 #[derive(Debug)]
 pub(super) struct Slot {
@@ -39,6 +40,7 @@ pub(super) struct Slot {
 pub(super) struct Slots {
     all: boxcar::Vec<Slot>,
     in_force: ArcSwap<InForce>,
+    pub(super) holders: Holders,
     /// Every slot that was ever made. Locked while what is in force changes, never by a request.
     known: Mutex<Known>,
 }

@@ -65,6 +65,11 @@ impl WeChat {
         }
     }
 
+    /// The client whose calls have no time limit of their own but for the connection.
+    pub(super) fn passing_client(&self) -> &Client {
+        &self.clients.passing
+    }
+
     /// One fetch of an access token, ready to be sent.
     fn access_token(&self, of: &Credential, secret: &Secret, force: bool) -> RequestBuilder {
         let client: &Client = &self.clients.fetching;

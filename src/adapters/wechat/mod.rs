@@ -1,11 +1,13 @@
-//! WeChat's API over HTTP, as the core's [`Upstream`](crate::ports::Upstream) and
-//! [`WeChatCalls`](crate::ports::WeChatCalls).
+//! WeChat's API over HTTP, as the core's [`Upstream`](crate::ports::Upstream),
+//! [`WeChatCalls`](crate::ports::WeChatCalls) and [`WeChatPassage`](crate::ports::WeChatPassage).
 //!
 //! | file | question it answers |
 //! |---|---|
-//! | `setup` | what must be configured, and how are the two HTTP clients made? |
+//! | `setup` | what must be configured, and how are the HTTP clients made? |
 //! | `client` | what is sent, and how is a reply read within bounds? |
 //! | `calls` | how is a call sent that is made for a caller, and does its reply tell of an error? |
+//! | `passage` | how is a caller's own call passed on, and its reply back? |
+//! | `mask` | how is a token kept out of what streams through? (pure) |
 //! | `failure` | no whole reply: did the request leave this machine, and what may be said about it? |
 //! | `object` | is a body one JSON object without surprises? |
 //! | `classify` | what does a reply mean? (pure) |
@@ -19,7 +21,9 @@ mod classify;
 mod client;
 mod errmsg;
 mod failure;
+mod mask;
 mod object;
+mod passage;
 mod setup;
 
 pub use client::WeChat;

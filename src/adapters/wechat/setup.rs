@@ -57,6 +57,8 @@ pub(super) struct Clients {
     pub(super) fetching: Client,
     /// Checks issue nothing, and there is one a minute for every app: their connections are kept.
     pub(super) checking: Client,
+    /// What is passed on may be large and take its time: whoever asks bounds it.
+    pub(super) passing: Client,
 }
 
 /// How long an idle connection is kept: less than servers and what lies between usually allow.
@@ -65,9 +67,11 @@ const IDLE: Duration = Duration::from_secs(30);
 impl UpstreamSettings {
     pub(super) fn clients(&self) -> Result<Clients, SetupError> {
         let build = |builder: ClientBuilder| builder.build().map_err(|_| SetupError::Client);
+        let bounded = || Ok::<_, SetupError>(self.builder()?.timeout(self.timeout));
         Ok(Clients {
-            fetching: build(self.builder()?.pool_max_idle_per_host(0))?,
-            checking: build(self.builder()?.pool_idle_timeout(IDLE))?,
+            fetching: build(bounded()?.pool_max_idle_per_host(0))?,
+            checking: build(bounded()?.pool_idle_timeout(IDLE))?,
+            passing: build(self.builder()?.pool_idle_timeout(IDLE))?,
         })
     }
 
@@ -83,7 +87,6 @@ impl UpstreamSettings {
             .referer(false)
             // Never from the environment: a secret would go wherever a stray variable points.
             .no_proxy()
-            .timeout(self.timeout)
             // Shorter than the whole, so that a host that cannot be reached (nothing was sent) is told
             // apart from one that does not answer (something may have been issued).
             .connect_timeout(self.timeout * 3 / 5);

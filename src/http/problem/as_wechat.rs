@@ -1,5 +1,6 @@
-//! A refusal as WeChat would write it, for clients that expect WeChat. Never 40001, 40014 or 42001: such a
-//! client would throw away a good token and fetch without end.
+//! A refusal as WeChat would write it, for clients that expect WeChat. Never 40014 or 42001, and 40001 only for a
+//! token that is none of ours: such a client throws its token away and fetches again, without end where the next one
+//! is refused too.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
@@ -26,6 +27,7 @@ impl Problem {
                 Some("grant_type") => 40002,
                 Some("appid") => 41002,
                 Some("secret") => 41004,
+                Some("access_token") => 41001,
                 Some("code" | "js_code") => 41008,
                 Some(_) | None => 40035,
             },
@@ -43,6 +45,10 @@ impl Problem {
                 Some(40001 | 40013 | 40014 | 40125 | 42001) | None => BUSY,
                 Some(code) => code,
             },
+            // The broker has another, and answers it to whoever fetches.
+            Code::TokenUnknown => 40001,
+            // WeChat's own word for what an account may not call.
+            Code::PathForbidden | Code::PathClosed => 48001,
             // WeChat's own word for too many calls in a minute.
             Code::RateLimited => 45011,
             Code::NoSuchRoute
@@ -59,7 +65,8 @@ impl Problem {
             | Code::NotRenewed
             | Code::RefreshTimeout
             | Code::Stopping
-            | Code::UpstreamUnclear => BUSY,
+            | Code::UpstreamUnclear
+            | Code::TooManyCalls => BUSY,
         }
     }
 

@@ -64,11 +64,19 @@ pub enum Code {
     UpstreamError,
     /// Nobody knows what became of a call that was made for the caller.
     UpstreamUnclear,
+    /// The caller may not ask WeChat for this path.
+    PathForbidden,
+    /// This path of WeChat's is not passed on for anybody.
+    PathClosed,
+    /// The access token is none of ours.
+    TokenUnknown,
+    /// As many calls as may be are under way for the app.
+    TooManyCalls,
 }
 
 impl Code {
     /// Every code, in the order of their declaration.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 33] = [
         Self::KeyMissing,
         Self::KeyMalformed,
         Self::KeyWrong,
@@ -98,6 +106,10 @@ impl Code {
         Self::RateLimited,
         Self::UpstreamError,
         Self::UpstreamUnclear,
+        Self::PathForbidden,
+        Self::PathClosed,
+        Self::TokenUnknown,
+        Self::TooManyCalls,
     ];
 
     const fn row(self) -> (StatusCode, &'static str, &'static str) {
@@ -211,6 +223,22 @@ impl Code {
                 S::GATEWAY_TIMEOUT,
                 "upstream_unclear",
                 "The outcome of the call is unknown",
+            ),
+            Self::PathForbidden => (
+                S::FORBIDDEN,
+                "path_forbidden",
+                "The key does not open this path",
+            ),
+            Self::PathClosed => (S::FORBIDDEN, "path_closed", "This path is not passed on"),
+            Self::TokenUnknown => (
+                S::UNAUTHORIZED,
+                "token_unknown",
+                "This access token is not one of ours",
+            ),
+            Self::TooManyCalls => (
+                S::TOO_MANY_REQUESTS,
+                "too_many_calls",
+                "Too many calls are under way for the app",
             ),
         }
     }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::from_core::SOON;
 use super::{Code, Problem};
 use crate::calls::CallError;
+use crate::domain::api_path::Closed;
 use crate::domain::app_id::AppId;
 
 /// A problem within an answer that is none: one of a batch.
@@ -24,6 +25,13 @@ impl Problem {
     pub(in crate::http) fn of_call(error: CallError, app: &AppId) -> Self {
         match error {
             CallError::NoToken(refusal) => return Self::no_token(refusal, app),
+            CallError::TooMany(most) => Self::new(
+                Code::TooManyCalls,
+                format!(
+                    "{most} calls are under way for this app at this replica (gateway.side_by_side); each takes as long as WeChat does."
+                ),
+            )
+            .retry_after(SOON),
             CallError::Refused(error) => {
                 let mut problem = Self::new(
                     Code::UpstreamError,
@@ -45,6 +53,41 @@ impl Problem {
         .about(app)
     }
 
+    /// The caller's `paths` do not open this path of WeChat's.
+    pub(in crate::http) fn path_forbidden(app: &AppId) -> Self {
+        Self::new(
+            Code::PathForbidden,
+            "The caller's configuration does not open this path of WeChat's: see 'paths' in callers.allow.",
+        )
+        .about(app)
+    }
+
+    /// Nobody may have this path of WeChat's passed on.
+    pub(in crate::http) fn path_closed(why: Closed) -> Self {
+        Self::new(
+            Code::PathClosed,
+            match why {
+                Closed::Fetches => {
+                    "This path fetches a token or a ticket, which only the broker does: ask for it by /token or /ticket."
+                }
+                Closed::ClearsQuota => {
+                    "This path clears the app's counts of calls, which WeChat allows ten times a month for all callers together. Do it by hand."
+                }
+                Closed::OtherToken => {
+                    "This path takes another token than the app's: a person's (see /oauth and /session), or a third-party platform's."
+                }
+            },
+        )
+    }
+
+    /// What came in the place of an app's access token is none.
+    pub(in crate::http) fn token_unknown() -> Self {
+        Self::new(
+            Code::TokenUnknown,
+            "The access token is neither the current nor the previous one of any app here. Fetch it from the broker.",
+        )
+    }
+
     /// A parameter is not as it must be. Its name is told where it is short and plain, its value never.
     pub(in crate::http) fn bad_parameter(name: Option<&str>, why: &'static str) -> Self {
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
@@ -63,6 +106,7 @@ impl Brief {
     pub(in crate::http) fn of_call(error: &CallError) -> Self {
         let (code, refused) = match error {
             CallError::NoToken(_) => (Code::Starting, None),
+            CallError::TooMany(_) => (Code::TooManyCalls, None),
             CallError::Refused(error) => (Code::UpstreamError, Some(error)),
             CallError::NotSent(_) => (Code::UpstreamAway, None),
             CallError::Unclear(_) => (Code::UpstreamUnclear, None),

@@ -138,6 +138,28 @@ impl Problem {
         )
     }
 
+    pub(in crate::http) fn upload_too_large(most: u64) -> Self {
+        Self::new(
+            Code::BodyTooLarge,
+            format!("A body that is passed on may have at most {most} bytes (gateway.max_body)."),
+        )
+    }
+
+    pub(in crate::http) fn body_stalled(bound: Duration) -> Self {
+        let seconds = bound.as_secs();
+        Self::new(
+            Code::BodyTimeout,
+            format!("Nothing of the body came for {seconds} s (gateway.timeout)."),
+        )
+    }
+
+    pub(in crate::http) fn coded_body() -> Self {
+        Self::new(
+            Code::UnsupportedMediaType,
+            "Send the body as it is, without 'Content-Encoding'.",
+        )
+    }
+
     pub(in crate::http) fn unsupported_media_type() -> Self {
         Self::new(
             Code::UnsupportedMediaType,

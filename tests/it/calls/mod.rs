@@ -5,6 +5,7 @@
     reason = "a test stops where something is missing"
 )]
 
+mod gateway;
 mod native;
 mod rig;
 mod secrecy;

@@ -49,6 +49,14 @@ fn every_value_arrives_where_it_belongs() {
         backoff_min = "2s"
         backoff_max = "2m"
         budget_window = "2h"
+        [gateway]
+        tokens_as_keys = false
+        timeout = "31s"
+        longest = "11m"
+        side_by_side = 9
+        replay_body = 5000
+        max_body = 6000
+        max_reply = 7000
         [log]
         level = "debug"
         format = "json"
@@ -89,6 +97,15 @@ fn every_value_arrives_where_it_belongs() {
     assert_eq!(config.refresh.backoff_max, seconds(120));
     assert_eq!(config.log.format, LogFormat::Json);
     assert_eq!(config.log.access_sample, 100);
+    let gateway = &config.gateway;
+    assert!(!gateway.tokens_as_keys);
+    assert_eq!(gateway.timeout, seconds(31));
+    assert_eq!(gateway.longest, seconds(660));
+    assert_eq!(gateway.side_by_side, 9);
+    assert_eq!(
+        (gateway.replay_body, gateway.max_body, gateway.max_reply),
+        (5000, 6000, 7000)
+    );
     let app = &config.apps[0];
     assert_eq!((app.mode, app.daily_limit), (Mode::Stable, 100));
     let rules = app.rules(&config.refresh, &config.upstream);
@@ -122,6 +139,45 @@ fn rights_follow_the_rules_of_a_caller() {
     assert!(rights.allows(&app("wx1"), Verb::Call));
     assert!(rights.allows(&app("wx2"), Verb::Admin));
     assert!(!rights.allows(&app("wx2"), Verb::Read));
+}
+
+#[test]
+fn calls_are_open_for_the_paths_that_are_written() {
+    let with = |rule: &str| SMALL.replace(r#"{ appids = ["*"], verbs = ["read"] }"#, rule);
+    let written = with(r#"{ appids = ["*"], verbs = ["call"], paths = ["/cgi-bin/message/**"] }"#);
+    let config = load(&written);
+    let rights = &config.callers[0].rights;
+    let app = &config.apps[0].appid;
+    assert!(rights.opens(app, "/cgi-bin/message/custom/send"));
+    assert!(!rights.opens(app, "/cgi-bin/user/info"));
+    for (rule, error) in [
+        (
+            r#"{ appids = ["*"], verbs = ["call"], paths = [] }"#,
+            "paths: is empty: leave it out to open all of them",
+        ),
+        (
+            r#"{ appids = ["*"], verbs = ["read"], paths = ["/**"] }"#,
+            "paths: is of use with the verb \"call\" only",
+        ),
+        (
+            r#"{ appids = ["*"], verbs = ["call"], paths = ["/a", "b"] }"#,
+            "paths[1]: must be a path of WeChat's, such as \"/cgi-bin/user/info\", with * for one part or ** at its end",
+        ),
+    ] {
+        assert_eq!(
+            errors(&with(rule)),
+            [format!("8: callers[0].allow[0].{error}")]
+        );
+    }
+}
+
+#[test]
+fn the_whole_of_a_call_takes_no_less_time_than_a_pause_in_it() {
+    let text = format!("[gateway]\ntimeout = '30s'\nlongest = '20s'\n{SMALL}");
+    assert_eq!(
+        errors(&text),
+        ["3: gateway.longest: must be at least gateway.timeout"]
+    );
 }
 
 #[test]

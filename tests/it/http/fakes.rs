@@ -18,8 +18,8 @@ use token_broker::domain::secret::{Fingerprint, Secret};
 use token_broker::domain::time::{Moment, Timestamp, micros};
 use token_broker::domain::upstream_error::UpstreamError;
 use token_broker::ports::{
-    Argument, BegunIn, Called, Chance, Checked, Clock, Fetched, Outgoing, Stamped, Store,
-    StoreError, Subject, Upstream, WeChatCalls,
+    Argument, BegunIn, Called, Chance, Checked, Clock, Fetched, Outgoing, Passed, Passing, Stamped,
+    Store, StoreError, Subject, Upstream, WeChatCalls, WeChatPassage,
 };
 
 /// Runs like a real one from 2026 on, and can be moved ahead.
@@ -231,5 +231,12 @@ impl WeChatCalls for NotTheFirst {
             });
         }
         Called::Answered(b"{\"openid\":\"o\"}".to_vec())
+    }
+}
+
+#[async_trait]
+impl WeChatPassage for NotTheFirst {
+    async fn pass(&self, _: &AppId, _: Passing) -> Passed {
+        Passed::NotSent(String::from("nothing is passed on here"))
     }
 }

@@ -126,6 +126,7 @@ async fn what_is_told_is_what_is_declared() {
     metrics.blocked(BlockedBy::Spacing);
     metrics.pending(&app);
     metrics.put_back(&app);
+    rig.get("all-on-empty", "/user/wx-empty/o").await;
     rig.store.go_away();
     rig.post("all-on-empty", "/token/wx-empty/refresh", "")
         .await;

@@ -14,10 +14,10 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use token_broker::app_secrets::AppSecrets;
 use token_broker::broker::Broker;
-use token_broker::config::CallerConfig;
+use token_broker::config::{CallerConfig, Config, GatewayConfig};
 use token_broker::domain::app_id::AppId;
 use token_broker::domain::budget::Budget;
-use token_broker::domain::caller::{CallerId, Rights, Verb};
+use token_broker::domain::caller::{CallerId, Paths, Rights, Verb};
 use token_broker::domain::credential::{Credential, Mode};
 use token_broker::domain::epoch::Version;
 use token_broker::domain::grant::Grant;
@@ -198,8 +198,14 @@ impl Rig {
     }
 
     pub(super) fn api_state(&self) -> ApiState {
+        let gateway = gateway();
         ApiState::new(
-            Calls::new(self.broker.clone(), Arc::new(NotTheFirst)),
+            Calls::new(
+                self.broker.clone(),
+                Arc::new(MeteredUpstream::new(NotTheFirst, self.metrics.upstream())),
+                (&gateway).into(),
+                self.metrics.calls(),
+            ),
             self.callers.clone(),
             self.metrics.http(),
             1,
@@ -210,6 +216,7 @@ impl Rig {
                 stream_keep_alive: Duration::from_millis(100),
                 ..Limits::default()
             },
+            &gateway,
             self.stopping.clone(),
         )
     }
@@ -308,11 +315,16 @@ pub(super) fn with_key(caller: &str, request: TestRequest) -> TestRequest {
     request.insert_header(("authorization", format!("Bearer {}", key(caller))))
 }
 
+fn gateway() -> GatewayConfig {
+    let config = Config::load(None, std::iter::empty());
+    config.unwrap_or_else(|errors| panic!("{errors}")).gateway
+}
+
 /// Each named after what it may do.
 fn callers() -> Vec<CallerConfig> {
     let on = |id: &str, appid: &str, verbs: &[Verb]| {
         let mut rights = Rights::default();
-        rights.allow_on(app(appid), verbs.iter().copied().collect());
+        rights.allow_on(app(appid), verbs.iter().copied().collect(), &Paths::All);
         CallerConfig {
             id: CallerId::parse(id).unwrap_or_else(|error| panic!("{error}")),
             keys: vec![digest(&key(id)), digest(&next_key(id))],

@@ -127,6 +127,15 @@ impl Process {
             .body
     }
 
+    /// The most memory that it has had in RAM so far, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("the process runs");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = peak.and_then(|peak| peak.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+        kib.expect("Linux tells it") << 10
+    }
+
     /// Its number.
     pub(crate) fn pid(&self) -> Pid {
         i32::try_from(self.child.id())

@@ -19,6 +19,8 @@ pub(crate) struct Settings {
     pub(crate) apps: Vec<AppUnderTest>,
     pub(crate) refresh: Vec<(&'static str, String)>,
     pub(crate) server: Vec<(&'static str, String)>,
+    /// Lines of `[gateway]` as they are written.
+    pub(crate) gateway: String,
     pub(crate) timeout: Duration,
     /// How long Redis may take to connect, and to answer.
     pub(crate) store_timeout: Duration,
@@ -95,6 +97,7 @@ impl Settings {
             apps: vec![AppUnderTest::new("wx0000000000000001")],
             refresh: refresh.map(|(key, value)| (key, value.to_owned())).to_vec(),
             server: vec![("workers", "1".to_owned())],
+            gateway: String::new(),
             timeout: Duration::from_millis(400),
             store_timeout: Duration::from_millis(200),
             callers: format!(
@@ -174,6 +177,7 @@ impl Settings {
                 writeln!(toml, "{key} = {value}")
             };
         }
+        let _ = writeln!(toml, "[gateway]\n{}", self.gateway);
         let _ = writeln!(
             toml,
             "[log]\nlevel = {:?}\nformat = \"json\"",
