@@ -44,7 +44,7 @@ pub enum Trouble {
     Overlapped,
     /// It may die before it expires, and is being replaced.
     Repairing,
-    /// Nothing was looked up yet.
+    /// It was not looked up yet, or the first one is on its way.
     Starting,
 }
 
@@ -215,12 +215,18 @@ fn cause(app: &Overview) -> Option<Trouble> {
 /// What is wrong where nothing says why.
 fn unexplained(app: &Overview) -> Option<Trouble> {
     match app.status {
-        Status::Starting if app.stored.is_none() => Some(Trouble::Starting),
+        Status::Starting if is_new(app) => Some(Trouble::Starting),
         _ if !app.servable => Some(Trouble::NoToken),
         _ if app.suspect || app.dead => Some(Trouble::Repairing),
         _ if expires_soon(app) => Some(Trouble::ExpiresSoon),
         _ => None,
     }
+}
+
+/// Whether it was not looked up yet, or never fetched and nothing has failed: what takes a moment at a start.
+fn is_new(app: &Overview) -> bool {
+    app.stored
+        .is_none_or(|stored| stored.last_fetch.is_none() && stored.failures == 0)
 }
 
 fn expires_soon(app: &Overview) -> bool {

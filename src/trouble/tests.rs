@@ -158,12 +158,22 @@ fn what_was_repaired_is_told_for_an_hour() {
 }
 
 #[test]
-fn before_the_store_was_read_nothing_is_wrong_yet() {
+fn before_the_first_token_nothing_is_wrong_yet() {
     let app = Overview {
         stored: None,
         ..gone(Status::Starting)
     };
     assert_eq!(weighed(&app), [(Trouble::Starting, Weight::Know)]);
+    let looked_up = gone(Status::Starting);
+    assert_eq!(weighed(&looked_up), [(Trouble::Starting, Weight::Know)]);
+    let failing = Overview {
+        stored: looked_up.stored.map(|stored| Stored {
+            failures: 1,
+            ..stored
+        }),
+        ..looked_up
+    };
+    assert_eq!(weighed(&failing), [(Trouble::NoToken, Weight::Refusing)]);
     assert_eq!(
         weighed(&gone(Status::Dead)),
         [(Trouble::NoToken, Weight::Refusing)]

@@ -60,7 +60,10 @@ pub(super) const fn title(trouble: Trouble) -> Text {
             "the token may die before it expires, and is being replaced",
             "token 可能提前失效，正在替换",
         ),
-        Trouble::Starting => Text::of("not looked up in the store yet", "尚未从存储读取"),
+        Trouble::Starting => Text::of(
+            "no token yet; it is on its way",
+            "还没有 token，正在读取或获取",
+        ),
     }
 }
 

@@ -49,7 +49,7 @@ catalogue! {
     NO_APPS = "No app is configured", "没有配置任何 appid";
     NO_APPS_MORE = "Add [[apps]] to the configuration; until then there is nothing to keep fresh.", "请在配置中添加 [[apps]]；在此之前没有需要维护的 token。";
     STARTING = "Starting", "正在启动";
-    STARTING_MORE = "{apps} not looked up in the store yet.", "还有 {apps} 未从存储读取。";
+    STARTING_MORE = "No token yet: {apps}.", "还没有 token：{apps}。";
     REFUSING = "Callers of {count} of {all} are refused now", "共 {all}，其中 {count} 个的调用方正被拒绝";
     REFUSING_ALL = "Callers of {apps} are refused now", "{apps} 的调用方正被拒绝";
     REFUSING_MORE = "There is no token to hand out. What is wrong and what to do stands below, the worst first.", "没有 token 可以发放。问题与处理办法见下方，最严重的在前。";

@@ -56,7 +56,7 @@ async fn the_page_tells_of_every_app_and_no_secret() {
         SERVED,
         EMPTY,
         "expires in",
-        "Not looked up in the store yet",
+        "No token yet; it is on its way",
     ] {
         assert!(page.contains(word), "{word} is missing");
     }
