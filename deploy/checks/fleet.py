@@ -80,6 +80,7 @@ class Fleet:
     # How many times as fast time runs, and the durations that go with it.
     scale = SCALE
     pace = PACE
+    waits = 'connect_timeout = "200ms"\nreply_timeout = "200ms"\n'
     # Whom Prometheus tells, as its configuration has it.
     alerting = ""
     # Before the address of Redis, such as "user:password@".
@@ -175,9 +176,7 @@ ops_listen = "{self.ops[index].removeprefix("http://")}"
 [store]
 kind = "redis"
 url = "redis://{self.user}127.0.0.1:{self.redis_port}/0"
-connect_timeout = "200ms"
-reply_timeout = "200ms"
-[upstream]
+{self.waits}[upstream]
 base_url = "{self.wechat}"
 {self.pace}[log]
 format = "json"

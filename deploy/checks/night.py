@@ -8,6 +8,7 @@ second multiplied. So a minute below is a second here."""
 
 import http.server
 import json
+import os
 import re
 import sys
 import threading
@@ -219,20 +220,22 @@ def foreign_fetch(fleet):
 
 
 def main():
+    faults = (ip_not_whitelisted, secret_reset, store_away, wechat_away, foreign_fetch)
+    faults = {fault.__name__: fault for fault in faults}
     with Night(prometheus=True) as fleet:
         until("series in Prometheus", lambda: len(fleet.query("token_broker_build_info")) == 2)
         until("quiet", lambda: not fleet.firing(), 60)
         caller = Caller(fleet)
         caller.start()
-        for fault in (ip_not_whitelisted, secret_reset, store_away, wechat_away, foreign_fetch):
-            print(f"---- {fault.__name__.replace('_', ' ')}")
-            fault(fleet)
+        for name in os.environ.get("CHECKS_NIGHT", "").split() or faults:
+            print(f"---- {name.replace('_', ' ')}")
+            faults[name](fleet)
         caller.stop.set()
         caller.join(10)
         if caller.refused:
             fail(f"callers were refused {len(caller.refused)} times, first: {caller.refused[0]}")
         if not failures:
-            print(f"five faults, each told by its own alert alone; {caller.asked} requests for tokens, none refused")
+            print(f"each fault was told by its own alert alone; {caller.asked} requests for tokens, none refused")
     return 1 if failures else 0
 
 

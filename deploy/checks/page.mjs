@@ -37,7 +37,7 @@ async function look(visit) {
     }
     const text = await page.locator('body').innerText();
     for (const words of visit.expect ?? []) {
-      if (!text.includes(words)) problems.push(`does not say: ${words}\n${text}`);
+      if (!text.includes(words)) problems.push(`does not say: ${words}\n${text.slice(0, 800)}`);
     }
     if (visit.shot) await page.screenshot({ path: visit.shot, fullPage: visit.whole ?? true });
     if (visit.script) {
