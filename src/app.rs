@@ -1,5 +1,7 @@
 //! The composition root: configuration → a broker that runs. Adapters meet the core only here.
 
+mod outside;
+
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
@@ -8,28 +10,23 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use url::Url;
 
 use crate::adapters::chance::SystemChance;
 use crate::adapters::clock::SystemClock;
-use crate::adapters::embedded::{EmbeddedStore, OpenError};
-use crate::adapters::redis::{
-    RedisSettings, RedisSignals, RedisStore, ServerClock, SettingsError, TlsFiles,
-};
-use crate::adapters::wechat::{SetupError, UpstreamSettings, WeChat};
+use crate::adapters::embedded::OpenError;
+use crate::adapters::redis::{RedisSignals, SettingsError};
+use crate::adapters::wechat::SetupError;
 use crate::app_secrets::AppSecrets;
 use crate::broker::Broker;
 use crate::calls::Calls;
-use crate::config::{Backend, Config};
-use crate::domain::secret::Secret;
-use crate::fingerprint::origin_of;
+use crate::config::Config;
 use crate::follower::Follower;
 use crate::http::{
     ApiState, Callers, Certificate, Limits, OpsState, PageSettings, Readiness, StatusPage,
     TlsError, serve_api, serve_ops,
 };
-use crate::metrics::{MeteredStore, MeteredUpstream, Metrics};
-use crate::ports::{Chance, Clock, SecretSource, Signal, Store};
+use crate::metrics::Metrics;
+use crate::ports::{Chance, Clock, SecretSource, Signal};
 use crate::refresher::Refresher;
 use crate::reload::{Reload, Running, Source, Standing};
 use crate::roster::Roster;
@@ -284,59 +281,14 @@ fn bind(key: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAd
 
 impl Core {
     fn build(config: &Config) -> Result<Self, StartError> {
-        let base_url = Url::parse(&config.upstream.base_url)?;
-        let origin = origin_of(&base_url);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let chance: Arc<dyn Chance> = Arc::new(SystemChance);
         let metrics = Arc::new(Metrics::new());
         let secrets = Arc::new(AppSecrets::default());
 
-        let (store, signals): (Arc<dyn Store>, Option<RedisSignals>) = match &config.store.backend {
-            Backend::Embedded { path } => {
-                let store = EmbeddedStore::open(path, origin)?;
-                (Arc::new(MeteredStore::new(store, metrics.store())), None)
-            }
-            Backend::Redis {
-                url,
-                tls,
-                connect_timeout,
-                reply_timeout,
-                pool_size,
-            } => {
-                let settings = RedisSettings {
-                    url: Secret::new(url.expose()),
-                    tls: TlsFiles {
-                        ca: tls.ca_file.clone(),
-                        client: tls
-                            .client_cert_file
-                            .clone()
-                            .zip(tls.client_key_file.clone()),
-                    },
-                    namespace: config.store.namespace.clone(),
-                    connect_timeout: *connect_timeout,
-                    reply_timeout: *reply_timeout,
-                    pool_size: *pool_size,
-                    origin,
-                    clock: ServerClock::Server,
-                };
-                let store = RedisStore::new(&settings)?;
-                let signals = store.signals();
-                (
-                    Arc::new(MeteredStore::new(store, metrics.store())),
-                    Some(signals),
-                )
-            }
-        };
-        let upstream = WeChat::new(
-            &UpstreamSettings {
-                base_url,
-                timeout: config.upstream.timeout,
-                proxy: None,
-                ca_file: config.upstream.ca_file.clone(),
-            },
-            Arc::clone(&secrets) as Arc<dyn SecretSource>,
-        )?;
-        let upstream = Arc::new(MeteredUpstream::new(upstream, metrics.upstream()));
+        let (store, signals) = outside::store(config, &metrics)?;
+        let secret_source = Arc::clone(&secrets) as Arc<dyn SecretSource>;
+        let upstream = outside::upstream(config, &metrics, secret_source)?;
 
         let (publisher, reader, changes) = snapshot(Arc::clone(&clock));
         let roster = Roster {

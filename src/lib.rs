@@ -34,6 +34,7 @@ pub mod refresher;
 pub mod reload;
 pub mod roster;
 pub mod scheduler;
+pub mod sealing;
 pub mod service_manager;
 pub mod snapshot;
 pub mod supervision;

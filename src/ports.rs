@@ -102,6 +102,65 @@ pub trait Store: Send + Sync {
     }
 }
 
+/// Why a stored grant is refused: a closed set, also the label of a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SealRefusal {
+    /// It is sealed under a key that this replica lacks. It is left to those who have it.
+    UnknownKey,
+    /// It was changed since it was sealed, or belongs to another record.
+    Damaged,
+    /// It is one from before the latest commit.
+    Replayed,
+    /// It is in the clear, and the configuration asks for sealed ones.
+    Unsealed,
+}
+
+impl SealRefusal {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::UnknownKey,
+        Self::Damaged,
+        Self::Replayed,
+        Self::Unsealed,
+    ];
+
+    /// The word for it in logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownKey => "unknown_key",
+            Self::Damaged => "damaged",
+            Self::Replayed => "replayed",
+            Self::Unsealed => "unsealed",
+        }
+    }
+
+    /// The same in a few words.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::UnknownKey => "no key of this replica opens it",
+            Self::Damaged => "it was changed since it was sealed, or belongs to another record",
+            Self::Replayed => "it is one from before the latest commit",
+            Self::Unsealed => "it is not sealed, and store.sealing = \"required\"",
+        }
+    }
+}
+
+/// Is told of every stored grant that a store opens or refuses.
+pub trait SealWatch: Send + Sync {
+    /// One was opened, by the key of this id, or was in the clear.
+    fn opened(&self, key: Option<&str>);
+    /// One was refused.
+    fn refused(&self, why: SealRefusal);
+}
+
+/// Nobody is told.
+impl SealWatch for () {
+    fn opened(&self, _key: Option<&str>) {}
+    fn refused(&self, _why: SealRefusal) {}
+}
+
 /// Which record, and the rules it is kept by.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subject {

@@ -6,4 +6,5 @@ pub mod clock;
 pub mod embedded;
 mod record;
 pub mod redis;
+pub mod sealed;
 pub mod wechat;

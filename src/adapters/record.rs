@@ -6,14 +6,14 @@
 //! property test holds the two equal.
 //!
 //! A list whose `format` is not [`FORMAT`], or that breaks any rule here, is refused and left as it is:
-//! guessing at a damaged budget or epoch could break the promises that rest on it.
+//! guessing at a damaged budget or epoch could break the promises that rest on it. A grant is less than that
+//! where grants are sealed: `adapters::sealed` says what becomes of one that is damaged.
 
 use std::collections::BTreeMap;
 
 use crate::domain::budget::Used;
 use crate::domain::epoch::{Epoch, Nonce, Version};
 use crate::domain::grant::Grant;
-use crate::domain::protocol::Record;
 use crate::domain::secret::{Digest, Fingerprint, Secret};
 use crate::domain::state::{Check, Cooldown, Dead, Intent, Lease, Pause, State, Verdict};
 use crate::domain::time::Timestamp;
@@ -27,8 +27,21 @@ pub(super) const FORMAT: &str = "1";
 /// microseconds it lies in the year 2255.
 pub(super) const LARGEST: u64 = (1 << 53) - 1;
 
-/// A stored list, by name. Holds the token in the clear, so it has no `Debug`.
+/// A stored list, by name. May hold the token in the clear, so it has no `Debug`.
 pub(super) struct Fields(BTreeMap<String, String>);
+
+/// A grant whose value is the text that is stored.
+pub(super) struct StoredGrant {
+    /// The grant.
+    pub(super) grant: Grant,
+    /// Whether that text is sealed, which is another field's.
+    pub(super) sealed: bool,
+}
+
+/// The name of the field that holds the value.
+pub(super) const fn value_field(sealed: bool) -> &'static str {
+    if sealed { "sealed" } else { "value" }
+}
 
 /// A number as it is stored, and as it is given to a script.
 pub(super) fn number(value: u64) -> String {
@@ -113,35 +126,40 @@ pub(super) fn state_fields(state: &State) -> Fields {
 }
 
 /// The grant's fields.
-pub(super) fn grant_fields(grant: &Grant) -> Fields {
+pub(super) fn grant_fields(stored: &StoredGrant) -> Fields {
     let mut fields = Fields::new();
+    let StoredGrant { grant, sealed } = stored;
     fields.put("version", number(grant.version.0));
-    fields.put("value", grant.value.expose().to_owned());
+    fields.put(value_field(*sealed), grant.value.expose().to_owned());
     fields.put("digest", grant.digest.to_string());
     fields.put("issued_at", number(grant.issued_at.as_micros()));
     fields.put("expires_at", number(grant.expires_at.as_micros()));
     fields
 }
 
-/// Reads a record. An empty list is none at all: a first start, or a grant whose time is over.
+/// Reads a state. An empty list is none at all: a first start.
 ///
 /// # Errors
 /// [`StoreError::Unreadable`] names the field, never its value.
-pub(super) fn read_record(state: &Fields, grant: &Fields) -> Result<Record, StoreError> {
-    let state = if state.is_empty() {
-        State::default()
-    } else {
-        read_state(&Reader::of("state", state)?)?
-    };
-    let grant = if grant.is_empty() {
-        None
-    } else {
-        Some(read_grant(&Reader::of("grant", grant)?)?)
-    };
-    Ok(Record { state, grant })
+pub(super) fn read_state(state: &Fields) -> Result<State, StoreError> {
+    if state.is_empty() {
+        return Ok(State::default());
+    }
+    state_of(&Reader::of("state", state)?)
 }
 
-fn read_state(from: &Reader<'_>) -> Result<State, StoreError> {
+/// Reads a grant. An empty list is none at all, or one whose time is over.
+///
+/// # Errors
+/// As for a state.
+pub(super) fn read_grant(grant: &Fields) -> Result<Option<StoredGrant>, StoreError> {
+    if grant.is_empty() {
+        return Ok(None);
+    }
+    grant_of(&Reader::of("grant", grant)?).map(Some)
+}
+
+fn state_of(from: &Reader<'_>) -> Result<State, StoreError> {
     let lease = ["lease_nonce", "lease_epoch", "lease_until"];
     let intent = [
         "intent_epoch",
@@ -214,17 +232,28 @@ fn read_state(from: &Reader<'_>) -> Result<State, StoreError> {
     })
 }
 
-fn read_grant(from: &Reader<'_>) -> Result<Grant, StoreError> {
+fn grant_of(from: &Reader<'_>) -> Result<StoredGrant, StoreError> {
     let value = |text: &str| {
         let graphic = !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
         graphic.then(|| Secret::new(text))
     };
-    Ok(Grant {
-        version: Version(from.number("version")?),
-        value: from.parsed("value", value)?,
-        digest: from.parsed("digest", Digest::parse)?,
-        issued_at: from.time("issued_at")?,
-        expires_at: from.time("expires_at")?,
+    let in_the_clear = from.optional(value_field(false), value)?;
+    let sealed = from.optional(value_field(true), value)?;
+    let (value, sealed) = match (in_the_clear, sealed) {
+        (Some(value), None) => (value, false),
+        (None, Some(value)) => (value, true),
+        (Some(_), Some(_)) => return Err(from.trouble("value", "stands beside a sealed one")),
+        (None, None) => return Err(from.trouble("value", "is missing")),
+    };
+    Ok(StoredGrant {
+        grant: Grant {
+            version: Version(from.number("version")?),
+            value,
+            digest: from.parsed("digest", Digest::parse)?,
+            issued_at: from.time("issued_at")?,
+            expires_at: from.time("expires_at")?,
+        },
+        sealed,
     })
 }
 
@@ -256,6 +285,11 @@ impl Fields {
 
     fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether this release may have written it: it names no other format.
+    pub(super) fn may_be_ours(&self) -> bool {
+        self.0.get("format").is_none_or(|format| format == FORMAT)
     }
 }
 

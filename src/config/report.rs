@@ -169,7 +169,10 @@ impl Report {
     }
 
     fn origin(&self, key: &str) -> Origin {
-        if let Some(variable) = self.variables.get(key) {
+        // An item of a list comes from where the list does.
+        let list = key.strip_suffix(']').and_then(|key| key.rsplit_once('['));
+        let of_list = || self.variables.get(list?.0);
+        if let Some(variable) = self.variables.get(key).or_else(of_list) {
             return Origin::Variable(variable.clone());
         }
         let Some(file) = &self.file else {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use config::Value;
 
 use super::redis::{GivenUrl, RedisTls, RedisUrl};
+use super::sealing::SealingConfig;
 use super::section::Section;
 use super::setting::{Setting, text};
-use crate::domain::secret::Secret;
 
 const DEFAULT_PATH: &str = "data/token-broker.redb";
 const DEFAULT_NAMESPACE: &str = "token-broker";
@@ -21,6 +21,8 @@ pub struct StoreConfig {
     pub backend: Backend,
     /// `namespace`, what every key begins with. Default `token-broker`.
     pub namespace: String,
+    /// `encryption_keys` and `sealing`: how grants are sealed.
+    pub sealing: SealingConfig,
 }
 
 /// Which store, and what only that one needs.
@@ -70,8 +72,7 @@ impl StoreConfig {
         let tls = RedisTls::read(section);
         let path: PathBuf = section.get("path", DEFAULT_PATH.into());
         let namespace = read_namespace(section);
-        // Judged in `unavailable`.
-        section.each::<Secret>("encryption_keys");
+        let sealing = SealingConfig::read(section);
         let seconds = Duration::from_secs;
         let timeouts = Duration::from_millis(1)..=seconds(60);
         let connect_timeout = section.within("connect_timeout", seconds(2), timeouts.clone());
@@ -108,7 +109,11 @@ impl StoreConfig {
                 }
             }
         };
-        Self { backend, namespace }
+        Self {
+            backend,
+            namespace,
+            sealing,
+        }
     }
 
     /// How long one call may take before the store counts as away.

@@ -16,10 +16,6 @@ pub(super) fn refuse(tree: &Map<String, Value>, report: &Report) {
     };
     let of = |section: &str, key: &str| table(tree.get(section)?)?.get(key);
 
-    refuse_if(
-        is_filled(of("store", "encryption_keys")),
-        "store.encryption_keys",
-    );
     refuse_if(is_filled(of("upstream", "proxy")), "upstream.proxy");
     if let Some(ValueKind::Array(apps)) = tree.get("apps").map(|apps| &apps.kind) {
         for (index, app) in apps.iter().enumerate() {

@@ -12,6 +12,7 @@ mod http;
 mod labels;
 mod process;
 mod reload;
+mod seals;
 mod snapshot;
 mod store;
 mod upstream;
@@ -21,6 +22,7 @@ pub use declare::Declared;
 pub use http::HttpMetrics;
 pub use labels::{CheckOutcome, FetchOutcome, Purpose, Turning};
 pub use reload::ReloadMetrics;
+pub use seals::SealMetrics;
 pub use store::{MeteredStore, StoreMetrics};
 pub use upstream::{MeteredUpstream, UpstreamMetrics};
 
@@ -46,6 +48,7 @@ pub struct Metrics {
     flow: FlowMetrics,
     http: Arc<HttpMetrics>,
     reload: Arc<ReloadMetrics>,
+    seals: Arc<SealMetrics>,
     store: Arc<StoreMetrics>,
     upstream: Arc<UpstreamMetrics>,
 }
@@ -59,6 +62,7 @@ impl Metrics {
         let flow = FlowMetrics::declare(&declare);
         let http = Arc::new(HttpMetrics::declare(&declare));
         let reload = Arc::new(ReloadMetrics::declare(&declare));
+        let seals = Arc::new(SealMetrics::declare(&declare));
         let store = Arc::new(StoreMetrics::declare(&declare));
         let calls = Arc::new(CallMetrics::declare(&declare));
         let upstream = Arc::new(UpstreamMetrics::declare(&declare, Arc::clone(&calls)));
@@ -71,6 +75,7 @@ impl Metrics {
             flow,
             http,
             reload,
+            seals,
             store,
             upstream,
         }
@@ -100,6 +105,12 @@ impl Metrics {
     #[must_use]
     pub fn reload(&self) -> Arc<ReloadMetrics> {
         Arc::clone(&self.reload)
+    }
+
+    /// What is counted of sealed grants.
+    #[must_use]
+    pub fn seals(&self) -> Arc<SealMetrics> {
+        Arc::clone(&self.seals)
     }
 
     /// What [`MeteredStore`] counts.

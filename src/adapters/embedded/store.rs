@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::database::OpenDatabase;
 use super::file::{CHANGED_AT, META, OpenError, RECORDS};
 use super::time::SteadyWallClock;
-use crate::adapters::record::{Fields, grant_fields, read_record, state_fields};
+use crate::adapters::record::{Fields, grant_fields, read_state, state_fields};
+use crate::adapters::sealed::{Revealed, Seals};
 use crate::domain::protocol::{
     Attempt, Begin, Claim, Claimed, Commit, Committed, Failure, Judge, Judged, PutBack,
     PutBackAnswer, Record, SetPause, Suspect,
@@ -28,7 +29,10 @@ pub type TimeSource = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// The store of a broker that runs as one process.
 #[derive(Clone)]
-pub struct EmbeddedStore(Arc<Inner>);
+pub struct EmbeddedStore {
+    inner: Arc<Inner>,
+    seals: Arc<Seals>,
+}
 
 struct Inner {
     database: OpenDatabase,
@@ -76,11 +80,20 @@ impl EmbeddedStore {
     }
 
     fn with(database: OpenDatabase, origin: Fingerprint, now: TimeSource) -> Self {
-        Self(Arc::new(Inner {
-            database,
-            origin,
-            now,
-        }))
+        Self {
+            inner: Arc::new(Inner {
+                database,
+                origin,
+                now,
+            }),
+            seals: Seals::none(),
+        }
+    }
+
+    /// The same with grants sealed.
+    #[must_use]
+    pub fn sealed_by(self, seals: Arc<Seals>) -> Self {
+        Self { seals, ..self }
     }
 
     /// Makes one change on a thread that may wait for the disk.
@@ -89,12 +102,11 @@ impl EmbeddedStore {
         of: &Subject,
         make: impl FnOnce(&mut Record, &Rules, Timestamp) -> T + Send + 'static,
     ) -> Result<Stamped<T>, StoreError> {
-        let inner = Arc::clone(&self.0);
+        let store = self.clone();
         let of = of.clone();
         blocking(move || {
-            inner
-                .database
-                .with(|database| inner.change(database, &of, make))
+            let database = &store.inner.database;
+            database.with(|database| store.change_now(database, &of, make))
         })
         .await
     }
@@ -108,8 +120,8 @@ async fn blocking<T: Send + 'static>(
         .unwrap_or_else(|_| Err(StoreError::Away("the runtime is shutting down".to_owned())))
 }
 
-impl Inner {
-    fn change<T>(
+impl EmbeddedStore {
+    fn change_now<T>(
         &self,
         database: &Database,
         of: &Subject,
@@ -121,19 +133,19 @@ impl Inner {
             .set_durability(Durability::Immediate)
             .map_err(refused)?;
         // Read inside the transaction, so that times are in the order of the changes.
-        let now = (self.now)();
+        let now = (self.inner.now)();
         let (stored, answer) = {
             let mut records = transaction.open_table(RECORDS).map_err(refused)?;
             let stored = match records.get(key.as_str()).map_err(refused)? {
-                Some(bytes) => decode(bytes.value())?,
-                None => Record::default(),
+                Some(bytes) => self.decode(of, bytes.value(), now)?,
+                None => Revealed::default(),
             };
-            let mut record = stored.clone();
-            record.open(&of.rules, self.origin, now)?;
+            let mut record = stored.record.clone();
+            record.open(&of.rules, self.inner.origin, now)?;
             let answer = make(&mut record, &of.rules, now);
-            let changed = record != stored;
+            let changed = record != stored.record || stored.refused.is_some();
             if changed {
-                let bytes = encode(&record)?;
+                let bytes = self.encode(of, &record)?;
                 records
                     .insert(key.as_str(), bytes.as_slice())
                     .map_err(refused)?;
@@ -152,21 +164,22 @@ impl Inner {
         Ok(Stamped { at: now, answer })
     }
 
-    fn read(
+    fn read_now(
         &self,
         database: &Database,
         of: &[Subject],
     ) -> Result<Vec<Result<Stamped<Record>, StoreError>>, StoreError> {
+        let inner = &*self.inner;
         let transaction = database.begin_read().map_err(refused)?;
         let records = transaction.open_table(RECORDS).map_err(refused)?;
-        let now = (self.now)();
+        let now = (inner.now)();
         let read_one = |subject: &Subject| {
             let key = subject.credential.to_string();
             let mut record = match records.get(key.as_str()).map_err(refused)? {
-                Some(bytes) => decode(bytes.value())?,
+                Some(bytes) => self.decode(subject, bytes.value(), now)?.record,
                 None => Record::default(),
             };
-            record.open(&subject.rules, self.origin, now)?;
+            record.open(&subject.rules, inner.origin, now)?;
             Ok(Stamped {
                 at: now,
                 answer: record,
@@ -174,26 +187,33 @@ impl Inner {
         };
         Ok(of.iter().map(read_one).collect())
     }
-}
 
-fn decode(bytes: &[u8]) -> Result<Record, StoreError> {
-    // serde's own words could quote what is stored.
-    let stored: Stored = serde_json::from_slice(bytes)
-        .map_err(|_| StoreError::Unreadable("it is not the expected JSON".to_owned()))?;
-    read_record(&Fields::from(stored.state), &Fields::from(stored.grant))
-}
+    fn decode(&self, of: &Subject, bytes: &[u8], now: Timestamp) -> Result<Revealed, StoreError> {
+        // serde's own words could quote what is stored.
+        let stored: Stored = serde_json::from_slice(bytes)
+            .map_err(|_| StoreError::Unreadable("it is not the expected JSON".to_owned()))?;
+        let state = read_state(&Fields::from(stored.state))?;
+        let revealed = self
+            .seals
+            .reveal(of, state, &Fields::from(stored.grant), now)?;
+        if let Some(refusal) = revealed.refused {
+            self.seals.discarded(&of.credential, refusal);
+        }
+        Ok(revealed)
+    }
 
-fn encode(record: &Record) -> Result<Vec<u8>, StoreError> {
-    let stored = Stored {
-        state: state_fields(&record.state).into(),
-        grant: record
-            .grant
-            .as_ref()
-            .map(|grant| grant_fields(grant).into())
-            .unwrap_or_default(),
-    };
-    serde_json::to_vec(&stored)
-        .map_err(|_| StoreError::Refused("the record cannot be written as JSON".to_owned()))
+    fn encode(&self, of: &Subject, record: &Record) -> Result<Vec<u8>, StoreError> {
+        let seal = |grant| self.seals.seal(&of.credential, grant);
+        let grant = record.grant.as_ref().map(seal).transpose()?;
+        let stored = Stored {
+            state: state_fields(&record.state).into(),
+            grant: grant
+                .map(|grant| grant_fields(&grant).into())
+                .unwrap_or_default(),
+        };
+        serde_json::to_vec(&stored)
+            .map_err(|_| StoreError::Refused("the record cannot be written as JSON".to_owned()))
+    }
 }
 
 /// The disk is full, or broken, or redb has found its file damaged, or refuses everything since then.
@@ -282,9 +302,13 @@ impl Store for EmbeddedStore {
         &self,
         of: &[&Subject],
     ) -> Result<Vec<Result<Stamped<Record>, StoreError>>, StoreError> {
-        let inner = Arc::clone(&self.0);
+        let store = self.clone();
         let of: Vec<_> = of.iter().map(|subject| (*subject).clone()).collect();
-        blocking(move || inner.database.with(|database| inner.read(database, &of))).await
+        blocking(move || {
+            let database = &store.inner.database;
+            database.with(|database| store.read_now(database, &of))
+        })
+        .await
     }
 
     async fn ask(&self, _of: &Subject) -> Result<(), StoreError> {

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use redis::{FromRedisValue, Value};
 
-use crate::adapters::record::{Fields, read_record, verdict_of};
+use crate::adapters::record::{Fields, StoredGrant, read_state, verdict_of};
 use crate::domain::epoch::{Epoch, Version};
 use crate::domain::grant::Grant;
 use crate::domain::protocol::{
-    Begun, Claimed, Committed, ForeignOrigin, Judged, Permit, PutBackAnswer, Record,
+    Begun, Claimed, Committed, ForeignOrigin, Judged, Permit, PutBackAnswer,
 };
 use crate::domain::secret::{Digest, Fingerprint, Secret};
+use crate::domain::state::State;
 use crate::domain::time::Timestamp;
 use crate::domain::upstream_error::ErrorClass;
 use crate::ports::{Stamped, StoreError};
@@ -54,10 +55,11 @@ impl Answer {
         })
     }
 
-    pub(super) fn begun(&mut self) -> Result<Begun, StoreError> {
-        Ok(match self.word()?.as_str() {
+    /// A fresh grant is as it is stored.
+    pub(super) fn begun(&mut self) -> Result<Result<Begun, StoredGrant>, StoreError> {
+        Ok(Ok(match self.word()?.as_str() {
             "behind" => Begun::Behind,
-            "fresh" => Begun::Fresh(self.grant()?),
+            "fresh" => return Ok(Err(self.grant()?)),
             "busy" => Begun::Busy {
                 until: self.time()?,
             },
@@ -80,7 +82,7 @@ impl Answer {
             },
             "paused" => Begun::Paused,
             _ => return Err(strange()),
-        })
+        }))
     }
 
     pub(super) fn committed(&mut self) -> Result<Committed, StoreError> {
@@ -127,14 +129,17 @@ impl Answer {
         })
     }
 
-    fn grant(&mut self) -> Result<Grant, StoreError> {
-        Ok(Grant {
+    fn grant(&mut self) -> Result<StoredGrant, StoreError> {
+        let sealed = self.flag()?;
+        let value = Secret::new(self.word()?);
+        let grant = Grant {
             version: Version(self.number()?),
-            value: Secret::new(self.word()?),
+            value,
             digest: self.parsed(Digest::parse)?,
             issued_at: self.time()?,
             expires_at: self.time()?,
-        })
+        };
+        Ok(StoredGrant { grant, sealed })
     }
 
     fn word(&mut self) -> Result<String, StoreError> {
@@ -158,30 +163,43 @@ impl Answer {
     }
 }
 
-/// What the read script answers about one record, not yet opened.
-pub(super) fn record(value: Value) -> Result<Stamped<Record>, StoreError> {
-    let parts = Vec::<Value>::from_redis_value(value).map_err(|_| strange())?;
-    match <[Value; 4]>::try_from(parts) {
-        Ok([_ok, at, state, grant]) => {
-            let at = String::from_redis_value(at)
-                .ok()
-                .and_then(|text| text.parse().ok())
-                .ok_or_else(strange)?;
-            Ok(Stamped {
-                at: Timestamp::from_micros(at),
-                answer: read_record(&fields("state", state)?, &fields("grant", grant)?)?,
-            })
-        }
-        Err(_) => Err(StoreError::Unreadable(
-            "a key holds something else than a hash".to_owned(),
-        )),
-    }
+/// What the read script answers about one record, neither revealed nor opened.
+pub(super) struct Look {
+    pub(super) at: Timestamp,
+    pub(super) state: State,
+    pub(super) grant: Fields,
+    /// The grant's fields byte for byte.
+    pub(super) as_stored: Vec<Vec<u8>>,
 }
 
-fn fields(what: &str, value: Value) -> Result<Fields, StoreError> {
-    BTreeMap::<String, String>::from_redis_value(value)
-        .map(Fields::from)
-        .map_err(|_| StoreError::Unreadable(format!("the {what} is not text")))
+impl Look {
+    pub(super) fn of(value: Value) -> Result<Self, StoreError> {
+        let parts = Vec::<Value>::from_redis_value(value).map_err(|_| strange())?;
+        let Ok([_ok, at, state, grant]) = <[Value; 4]>::try_from(parts) else {
+            return Err(StoreError::Unreadable(
+                "a key holds something else than a hash".to_owned(),
+            ));
+        };
+        let at = String::from_redis_value(at)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(strange)?;
+        let state = BTreeMap::<String, String>::from_redis_value(state)
+            .map_err(|_| StoreError::Unreadable("the state is not text".to_owned()))?;
+        let as_stored = Vec::<Vec<u8>>::from_redis_value(grant).map_err(|_| strange())?;
+        // What is no text becomes one that no field can have.
+        let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
+        let grant: BTreeMap<_, _> = as_stored
+            .chunks_exact(2)
+            .map(|pair| (text(&pair[0]), text(&pair[1])))
+            .collect();
+        Ok(Self {
+            at: Timestamp::from_micros(at),
+            state: read_state(&Fields::from(state))?,
+            grant: Fields::from(grant),
+            as_stored,
+        })
+    }
 }
 
 /// The server runs another script than ours, or is no Redis.

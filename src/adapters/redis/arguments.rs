@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use crate::adapters::record::{flag, number, verdict_word};
+use crate::adapters::record::{StoredGrant, flag, number, verdict_word};
 use crate::domain::budget::Budget;
 use crate::domain::budget::Share;
-use crate::domain::grant::Grant;
-use crate::domain::protocol::{
-    Attempt, Begin, Claim, Commit, Failure, Judge, PutBack, SetPause, Suspect,
-};
+use crate::domain::protocol::{Attempt, Begin, Claim, Failure, Judge, SetPause, Suspect};
 use crate::domain::rules::{MAX_COOLDOWN, Rules};
 use crate::domain::state::Memory;
 use crate::domain::time::{Timestamp, micros};
@@ -51,9 +48,20 @@ impl Arguments {
         self
     }
 
-    pub(super) fn commit(mut self, input: &Commit) -> Self {
-        self.attempt(&input.attempt);
-        self.grant(&input.grant);
+    /// `renewed` is what becomes of the stored grant should the same stable token be stored already.
+    pub(super) fn commit(
+        mut self,
+        attempt: &Attempt,
+        grant: &StoredGrant,
+        renewed: Option<&StoredGrant>,
+    ) -> Self {
+        self.attempt(attempt);
+        self.grant(grant);
+        if let Some(StoredGrant { grant, .. }) = renewed.filter(|renewed| renewed.sealed) {
+            self.text("renewed_version", number(grant.version.0));
+            self.time("renewed_issued_at", grant.issued_at);
+            self.text("renewed_sealed", grant.value.expose().to_owned());
+        }
         self
     }
 
@@ -83,9 +91,9 @@ impl Arguments {
         self
     }
 
-    pub(super) fn put_back(mut self, input: &PutBack) -> Self {
-        self.grant(&input.grant);
-        self.memory(&input.memory);
+    pub(super) fn put_back(mut self, grant: &StoredGrant, memory: &Memory) -> Self {
+        self.grant(grant);
+        self.memory(memory);
         self
     }
 
@@ -140,9 +148,15 @@ impl Arguments {
         self.time("memory_pause_changed_at", of.pause.changed_at);
     }
 
-    fn grant(&mut self, of: &Grant) {
+    fn grant(&mut self, stored: &StoredGrant) {
+        let StoredGrant { grant: of, sealed } = stored;
+        let value = if *sealed {
+            "grant_sealed"
+        } else {
+            "grant_value"
+        };
         self.text("grant_version", number(of.version.0));
-        self.text("grant_value", of.value.expose().to_owned());
+        self.text(value, of.value.expose().to_owned());
         self.text("grant_digest", of.digest.to_string());
         self.time("grant_issued_at", of.issued_at);
         self.time("grant_expires_at", of.expires_at);

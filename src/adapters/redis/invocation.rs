@@ -8,24 +8,34 @@ use futures_util::stream::iter;
 use redis::{Cmd, ErrorKind, RedisError, RedisResult, Script, ServerErrorKind, Value};
 use tokio::time::timeout_at;
 
-use super::answers;
+use super::answers::Look;
 use super::fault::Fault;
+use super::keys;
 use super::pool::Connection;
 use super::route::Route;
 use super::servers::Servers;
 use super::slots::slot_of;
 use super::store::RedisStore;
 use crate::domain::protocol::Record;
-use crate::ports::{Stamped, StoreError, Subject};
+use crate::ports::{SealRefusal, Stamped, StoreError, Subject};
 use crate::redis_url::Address;
 
 /// How many records are read in one pipeline: few enough to answer well within a reply's time.
 const BATCH: usize = 200;
 
-/// How many records that had moved meanwhile are looked for at once.
-const MOVED_AT_ONCE: usize = 8;
+/// How many records are looked at by themselves at once.
+const ALONE_AT_ONCE: usize = 8;
 
 type Reading = Result<Stamped<Record>, StoreError>;
+
+/// How often a record is looked at whose grant was refused and taken away each time.
+const LOOKS: usize = 3;
+
+/// A record that was read, and its grant's fields where that was refused.
+type Revealed = (Stamped<Record>, Option<Refused>);
+
+/// A grant's fields as they are stored, and why they are refused.
+type Refused = (Vec<Vec<u8>>, SealRefusal);
 
 /// One call of one script.
 pub(super) struct Invocation<'a, A> {
@@ -115,16 +125,16 @@ impl RedisStore {
             }
             read
         });
-        let mut moved = Vec::new();
+        let mut alone = Vec::new();
         for (index, reading) in join_all(of_servers).await.into_iter().flatten() {
             match reading {
                 Some(reading) => readings[index] = Some(reading),
-                None => moved.push(index),
+                None => alone.push(index),
             }
         }
         let look_again = |index: usize| async move { (index, self.read_one(of[index]).await) };
-        let found: Vec<_> = iter(moved.into_iter().map(look_again))
-            .buffer_unordered(MOVED_AT_ONCE)
+        let found: Vec<_> = iter(alone.into_iter().map(look_again))
+            .buffer_unordered(ALONE_AT_ONCE)
             .collect()
             .await;
         for (index, reading) in found {
@@ -139,7 +149,8 @@ impl RedisStore {
         }
     }
 
-    /// Reads some records from one server, each with its index; `None` where one has moved.
+    /// Reads some records from one server, each with its index; `None` where one is to be looked at by itself:
+    /// it has moved, or its grant was refused.
     async fn read_batch(
         &self,
         server: &Address,
@@ -197,18 +208,43 @@ impl RedisStore {
         }
     }
 
-    async fn read_one(&self, of: &Subject) -> Reading {
-        let (value, _) = self.look_at(of).run(&self.servers).await?;
-        self.open(of, value)
+    /// Reads a record. A grant that is refused is of no use to anybody and taken away.
+    pub(super) async fn read_one(&self, of: &Subject) -> Reading {
+        let mut looks = 1;
+        loop {
+            let (value, _) = self.look_at(of).run(&self.servers).await?;
+            match self.open(of, value)? {
+                (_, Some(refused)) if looks < LOOKS => self.discard(of, refused).await?,
+                (record, _) => return Ok(record),
+            }
+            looks += 1;
+        }
+    }
+
+    /// Takes a refused grant away, unless another one is stored by now.
+    async fn discard(&self, of: &Subject, (fields, why): Refused) -> Result<(), StoreError> {
+        let words = keys::words(&of.credential);
+        let mut arguments = vec![
+            self.keys.signals().into_bytes(),
+            keys::changed(&words).into_bytes(),
+        ];
+        arguments.extend(fields);
+        let discard = Invocation {
+            script: &self.scripts.discard,
+            keys: self.keys_of(of),
+            arguments,
+        };
+        let (answer, _) = discard.run::<Vec<String>>(&self.servers).await?;
+        if answer == ["discarded"] {
+            self.seals.discarded(&of.credential, why);
+        }
+        Ok(())
     }
 
     fn look_at(&self, of: &Subject) -> Invocation<'_, String> {
         Invocation {
             script: &self.scripts.read,
-            keys: [
-                self.keys.grant(&of.credential),
-                self.keys.state(&of.credential),
-            ],
+            keys: self.keys_of(of),
             arguments: self.clock.argument(),
         }
     }
@@ -220,7 +256,11 @@ impl RedisStore {
         answer: RedisResult<Value>,
     ) -> Option<Reading> {
         match answer {
-            Ok(value) => Some(self.open(of, value)),
+            Ok(value) => match self.open(of, value) {
+                Ok((record, None)) => Some(Ok(record)),
+                Ok((_, Some(_))) => None,
+                Err(error) => Some(Err(error)),
+            },
             Err(error) if self.servers.is_cluster() && error.is_cluster_error() => {
                 self.servers.topology().doubt();
                 None
@@ -229,10 +269,18 @@ impl RedisStore {
         }
     }
 
-    fn open(&self, of: &Subject, value: Value) -> Reading {
-        let mut read = answers::record(value)?;
-        read.answer.open(&of.rules, self.origin, read.at)?;
-        Ok(read)
+    fn open(&self, of: &Subject, value: Value) -> Result<Revealed, StoreError> {
+        let Look {
+            at,
+            state,
+            grant,
+            as_stored,
+        } = Look::of(value)?;
+        let revealed = self.seals.reveal(of, state, &grant, at)?;
+        let mut answer = revealed.record;
+        answer.open(&of.rules, self.origin, at)?;
+        let refused = revealed.refused.map(|why| (as_stored, why));
+        Ok((Stamped { at, answer }, refused))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! | key | type | TTL | holds |
 //! |---|---|---|---|
-//! | `<ns>:{<appid>}:<kind>:<mode>:grant` | hash | until `Grant::kept_until`: the remaining life less 60 s, or less 1 % of the life where that is shorter | the token, its version, digest, issue and expiry |
+//! | `<ns>:{<appid>}:<kind>:<mode>:grant` | hash | until `Grant::kept_until`: the remaining life less 60 s, or less 1 % of the life where that is shorter | the token or the sealed token, its version, digest, issue and expiry |
 //! | `<ns>:{<appid>}:<kind>:<mode>:state` | hash | none: epoch, budget and pause must outlive the grant | all else (`adapters::record` lists the fields) |
 //!
 //! | channel | messages |
@@ -10,7 +10,7 @@
 //! | `<ns>:signals` | `changed <appid> <kind> <mode> <version>`: look at this record; `asked <appid> <kind> <mode>`: whoever holds a grant puts it back |
 //!
 //! The braces put both keys of one app into one slot of a cluster. No key and no message but the first
-//! hash ever holds a token.
+//! hash ever holds a token, there in the field `value`, or sealed in the field `sealed` (`adapters::sealed`).
 
 use crate::domain::app_id::AppId;
 use crate::domain::credential::{Credential, Kind, Mode};
@@ -50,6 +50,11 @@ impl Keys {
 /// A credential as messages write it; the scripts put `changed` before it and a version behind.
 pub(super) fn words(of: &Credential) -> String {
     format!("{} {} {}", of.app, of.kind, of.mode)
+}
+
+/// The message by which everybody is told to look at a record, whatever its version.
+pub(super) fn changed(words: &str) -> String {
+    format!("changed {words} 0")
 }
 
 /// The message by which a replica asks the others for a grant.

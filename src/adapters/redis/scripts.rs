@@ -32,6 +32,7 @@ pub(super) struct Scripts {
     pub(super) suspect: Script,
     pub(super) set_pause: Script,
     pub(super) read: Script,
+    pub(super) discard: Script,
 }
 
 impl Scripts {
@@ -47,6 +48,7 @@ impl Scripts {
             suspect: change!("scripts/suspect.lua", "suspect"),
             set_pause: change!("scripts/pause.lua", "set_pause"),
             read: Script::new(include_str!("scripts/read.lua")),
+            discard: Script::new(include_str!("scripts/discard.lua")),
         }
     }
 }
@@ -66,6 +68,7 @@ pub fn script_hashes() -> Vec<(&'static str, String)> {
         suspect,
         set_pause,
         read,
+        discard,
     } = Scripts::new();
     let named = [
         ("begin", begin),
@@ -78,6 +81,7 @@ pub fn script_hashes() -> Vec<(&'static str, String)> {
         ("suspect", suspect),
         ("set_pause", set_pause),
         ("read", read),
+        ("discard", discard),
     ];
     named
         .map(|(name, script)| (name, script.get_hash().to_owned()))

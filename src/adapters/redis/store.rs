@@ -19,12 +19,15 @@ use super::servers::Servers;
 use super::settings::{RedisSettings, ServerClock, SettingsError};
 use super::signals::RedisSignals;
 use super::slots::slot_of;
+use crate::adapters::record::StoredGrant;
+use crate::adapters::sealed::{Seals, unknown_key};
+use crate::domain::credential::Mode;
 use crate::domain::protocol::{
     Attempt, Begin, Begun, Claim, Claimed, Commit, Committed, Failure, Judge, Judged, PutBack,
     PutBackAnswer, Record, SetPause, Suspect,
 };
 use crate::domain::secret::Fingerprint;
-use crate::ports::{BegunIn, Stamped, Store, StoreError, Subject};
+use crate::ports::{BegunIn, SealRefusal, Stamped, Store, StoreError, Subject};
 
 /// The store that replicas share.
 pub struct RedisStore {
@@ -33,6 +36,7 @@ pub struct RedisStore {
     pub(super) scripts: Scripts,
     pub(super) origin: Fingerprint,
     pub(super) clock: ServerClock,
+    pub(super) seals: Arc<Seals>,
     confirm_within: Duration,
 }
 
@@ -58,9 +62,21 @@ impl RedisStore {
             scripts: Scripts::new(),
             origin: settings.origin,
             clock: settings.clock.clone(),
+            seals: Seals::none(),
             // WAIT must answer before its reply is given up.
             confirm_within: settings.reply_timeout / 2,
         })
+    }
+
+    /// The same with grants sealed.
+    #[must_use]
+    pub fn sealed_by(self, seals: Arc<Seals>) -> Self {
+        Self { seals, ..self }
+    }
+
+    pub(super) fn keys_of(&self, of: &Subject) -> [String; 2] {
+        let credential = &of.credential;
+        [self.keys.grant(credential), self.keys.state(credential)]
     }
 
     /// What the store tells without being asked; to be run by a task of its own.
@@ -94,13 +110,63 @@ impl RedisStore {
         arguments.text("credential", keys::words(&of.credential));
         let invocation = Invocation {
             script,
-            keys: [
-                self.keys.grant(&of.credential),
-                self.keys.state(&of.credential),
-            ],
+            keys: self.keys_of(of),
             arguments: arguments.as_list(),
         };
         invocation.run(&self.servers).await
+    }
+
+    /// begin, with a grant that can be read where it answers with one. A grant that is refused is taken away
+    /// by a look at it, and the question is asked again with the same nonce.
+    async fn begin_opened(
+        &self,
+        of: &Subject,
+        input: &Begin,
+    ) -> Result<(Stamped<Begun>, Connection), StoreError> {
+        let mut refused = false;
+        loop {
+            let arguments = Arguments::of(&of.rules).begin(input, &of.rules);
+            let (words, connection) = self.invoke(&self.scripts.begin, of, arguments).await?;
+            let Stamped { at, answer } = Answer::of(words, self.origin)?.stamped(Answer::begun)?;
+            let stored = match answer {
+                Ok(answer) => return Ok((Stamped { at, answer }, connection)),
+                Err(stored) => stored,
+            };
+            let text = stored.grant.value.clone();
+            match self.seals.open(&of.credential, stored) {
+                Ok(grant) => {
+                    let answer = Begun::Fresh(grant);
+                    return Ok((Stamped { at, answer }, connection));
+                }
+                Err(SealRefusal::UnknownKey) => return Err(unknown_key(&text)),
+                Err(_) if refused => {
+                    return Err(StoreError::Unreadable(
+                        "the grant is damaged, again after it was taken away".to_owned(),
+                    ));
+                }
+                Err(_) => {
+                    drop(connection);
+                    self.read_one(of).await?;
+                    refused = true;
+                }
+            }
+        }
+    }
+
+    /// A commit of a stable token may find the same one stored, whose seal is for another expiry.
+    async fn renewed(
+        &self,
+        of: &Subject,
+        input: &Commit,
+    ) -> Result<Option<StoredGrant>, StoreError> {
+        if of.rules.mode != Mode::Stable || !self.seals.seals() {
+            return Ok(None);
+        }
+        // What cannot be read is none of which anything could be made.
+        match self.read_one(of).await.map(|read| read.answer.grant) {
+            Ok(Some(stored)) => self.seals.renewed(&of.credential, &stored, &input.grant),
+            Ok(None) | Err(_) => Ok(None),
+        }
     }
 
     /// Whether what this connection wrote last is on a second machine, where there is one.
@@ -133,10 +199,7 @@ impl RedisStore {
 #[async_trait]
 impl Store for RedisStore {
     async fn begin(&self, of: &Subject, input: &Begin) -> Result<Stamped<BegunIn>, StoreError> {
-        let arguments = Arguments::of(&of.rules).begin(input, &of.rules);
-        let (words, mut connection) = self.invoke(&self.scripts.begin, of, arguments).await?;
-        let Stamped { at, answer: begun } =
-            Answer::of(words, self.origin)?.stamped(Answer::begun)?;
+        let (Stamped { at, answer: begun }, mut connection) = self.begin_opened(of, input).await?;
         let confirmed = if matches!(begun, Begun::Granted(_)) {
             match self.confirmed(&mut connection).await {
                 Ok(confirmed) => confirmed,
@@ -163,7 +226,9 @@ impl Store for RedisStore {
     }
 
     async fn commit(&self, of: &Subject, input: &Commit) -> Result<Stamped<Committed>, StoreError> {
-        let arguments = Arguments::of(&of.rules).commit(input);
+        let grant = self.seals.seal(&of.credential, &input.grant)?;
+        let renewed = self.renewed(of, input).await?;
+        let arguments = Arguments::of(&of.rules).commit(&input.attempt, &grant, renewed.as_ref());
         self.change(&self.scripts.commit, of, arguments, Answer::committed)
             .await
     }
@@ -201,7 +266,8 @@ impl Store for RedisStore {
         of: &Subject,
         input: &PutBack,
     ) -> Result<Stamped<PutBackAnswer>, StoreError> {
-        let arguments = Arguments::of(&of.rules).put_back(input);
+        let grant = self.seals.seal(&of.credential, &input.grant)?;
+        let arguments = Arguments::of(&of.rules).put_back(&grant, &input.memory);
         self.change(&self.scripts.put_back, of, arguments, Answer::put_back)
             .await
     }

@@ -5,6 +5,7 @@ mod environment;
 mod form;
 mod promises;
 mod sample;
+mod sealing;
 mod secrecy;
 mod unavailable;
 

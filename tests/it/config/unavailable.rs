@@ -13,10 +13,6 @@ fn each_thing_that_is_not_built_is_refused() {
             "4: apps[0].tickets: is not available in this release",
         ),
         (
-            "[store]\nencryption_keys = ['k1:AAAA']\n".to_owned(),
-            "2: store.encryption_keys: is not available in this release",
-        ),
-        (
             "[upstream]\nproxy = 'http://proxy:3128'\n".to_owned(),
             "2: upstream.proxy: is not available in this release",
         ),
@@ -27,22 +23,10 @@ fn each_thing_that_is_not_built_is_refused() {
 
 #[test]
 fn it_is_refused_from_the_environment_too() {
-    for (variable, value, key) in [
-        (
-            "TOKEN_BROKER__STORE__ENCRYPTION_KEYS",
-            "k1:AA,k2:BB",
-            "store.encryption_keys",
-        ),
-        (
-            "TOKEN_BROKER__UPSTREAM__PROXY",
-            "http://p:1",
-            "upstream.proxy",
-        ),
-    ] {
-        let told = errors_with(SMALL, &[(variable, value)]);
-        let expected = format!("{variable}: {key}: is not available in this release");
-        assert_eq!(told, [expected]);
-    }
+    let variable = "TOKEN_BROKER__UPSTREAM__PROXY";
+    let told = errors_with(SMALL, &[(variable, "http://p:1")]);
+    let expected = format!("{variable}: upstream.proxy: is not available in this release");
+    assert_eq!(told, [expected]);
 }
 
 #[test]

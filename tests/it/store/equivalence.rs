@@ -1,5 +1,5 @@
 //! The Lua scripts, the embedded store and the pure protocol are one: random histories run through all
-//! three, and every answer and the whole record are compared after each step.
+//! of them, sealed and in the clear, and every answer and the whole record are compared after each step.
 
 use std::env;
 use std::sync::Arc;
@@ -12,10 +12,12 @@ use token_broker::domain::protocol::{Attempt, Begun, Record};
 use token_broker::domain::rules::Rules;
 use token_broker::domain::time::Timestamp;
 use token_broker::ports::{Stamped, Store, StoreError, Subject};
+use token_broker::sealing::Sealing;
 
 use super::everywhere::patient;
 use super::history::{Call, Past, Permitted, Step, history};
 use super::sample::{self, ORIGIN};
+use super::seals::{K1, seals};
 use crate::support::redis::RedisServer;
 
 /// Where each history begins, in microseconds.
@@ -205,19 +207,32 @@ fn the_scripts_and_the_embedded_store_are_the_protocol() {
         .unwrap();
     let now = World::beginning();
     let clock = Arc::clone(&now);
-    let embedded = EmbeddedStore::open_at(
-        directory.path().join("store.redb"),
-        ORIGIN,
-        Arc::new(move || Timestamp::from_micros(clock.load(Ordering::SeqCst))),
-    )
-    .unwrap();
+    let embedded = |file: &str| {
+        let clock = Arc::clone(&clock);
+        EmbeddedStore::open_at(
+            directory.path().join(file),
+            ORIGIN,
+            Arc::new(move || Timestamp::from_micros(clock.load(Ordering::SeqCst))),
+        )
+        .unwrap()
+    };
+    let sealed_server = RedisServer::start();
+    let sealed = || seals(&[K1], Sealing::Required);
     let world = World {
         stores: vec![
             (
                 "Redis",
                 Box::new(sample::fixed(&patient(&server.url()), &now)),
             ),
-            ("the embedded store", Box::new(embedded)),
+            ("the embedded store", Box::new(embedded("store.redb"))),
+            (
+                "Redis with seals",
+                Box::new(sample::fixed(&patient(&sealed_server.url()), &now).sealed_by(sealed())),
+            ),
+            (
+                "the embedded store with seals",
+                Box::new(embedded("sealed.redb").sealed_by(sealed())),
+            ),
         ],
         now,
     };

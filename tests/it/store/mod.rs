@@ -14,5 +14,6 @@ mod mutants;
 mod mutating;
 mod redis;
 mod sample;
+mod seals;
 mod security;
 mod signals;

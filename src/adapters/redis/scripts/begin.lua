@@ -40,8 +40,8 @@ function Record:begin()
   local grant = self:servable()
   if grant and not self:wants(grant) then
     return {
-      'fresh', whole(grant.version), grant.value, grant.digest, whole(grant.issued_at),
-      whole(grant.expires_at),
+      'fresh', bit(grant.sealed), grant.sealed or grant.value, whole(grant.version), grant.digest,
+      whole(grant.issued_at), whole(grant.expires_at),
     }
   end
   local held_until = self:held_by_another()

@@ -41,7 +41,9 @@ function Record:take_stable(input, current)
     end
     return false
   end
-  stored.expires_at = math.max(stored.expires_at, input.expires_at)
+  if input.expires_at > stored.expires_at then
+    self:renew(input)
+  end
   cut_grant(stored)
   if current then
     state.issuer = stored.version
@@ -56,6 +58,23 @@ function Record:take_stable(input, current)
   end
   state.committed_epoch, state.committed_nonce = number('epoch'), argument.nonce
   return true
+end
+
+-- A seal is for one version and one expiry: the caller, who had looked, brings one for what this makes of the
+-- stored grant. Where that has changed since, it is left with the expiry that it has.
+function Record:renew(input)
+  local stored = self.grant
+  if input.sealed then
+    local for_this = number('renewed_version') == stored.version
+      and number('renewed_issued_at') == stored.issued_at
+    if not for_this then
+      return
+    end
+    stored.value, stored.sealed = nil, argument.renewed_sealed
+  else
+    stored.value, stored.sealed = input.value, nil
+  end
+  stored.expires_at = input.expires_at
 end
 
 function Record:publish(input)

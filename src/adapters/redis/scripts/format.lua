@@ -119,9 +119,11 @@ local STATE = {
   { 'committed_epoch', 'number', 'committed' },
   { 'committed_nonce', 'nonce', 'committed' },
 }
+-- The value stands in one of two fields, in the clear or sealed: to a script it is the same, a text.
 local GRANT = {
   { 'version', 'number', 'always' },
-  { 'value', 'value', 'always' },
+  { 'value', 'value', 'maybe' },
+  { 'sealed', 'value', 'maybe' },
   { 'digest', 'digest', 'always' },
   { 'issued_at', 'number', 'always' },
   { 'expires_at', 'number', 'always' },
@@ -179,6 +181,10 @@ local function load_record()
   local grant, grant_texts, trouble = load_hash(KEYS[1], 'grant', GRANT)
   if trouble then
     return nil, trouble
+  end
+  if grant and not grant.value == not grant.sealed then
+    local what = grant.value and 'stands beside a sealed one' or 'is missing'
+    return nil, 'the field value of the grant ' .. what
   end
   local state, state_texts
   state, state_texts, trouble = load_hash(KEYS[2], 'state', STATE)

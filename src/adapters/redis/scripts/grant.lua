@@ -27,11 +27,12 @@ function Record:kept_until()
   return kept_until(self.grant)
 end
 
--- The grant that a commit or a put-back brings along.
+-- The grant that a commit or a put-back brings along, its value in the clear or sealed.
 local function given_grant()
   return {
     version = number('grant_version'),
     value = argument.grant_value,
+    sealed = argument.grant_sealed,
     digest = argument.grant_digest,
     issued_at = number('grant_issued_at'),
     expires_at = number('grant_expires_at'),
