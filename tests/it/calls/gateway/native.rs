@@ -143,6 +143,13 @@ async fn what_is_closed_is_closed_here_too_and_no_spelling_helps() {
             "{path}: {answer}"
         );
     }
+    // A person's token is none of ours, and is not said to be a bad one.
+    let told = json(
+        gateway.bare("GET", "/sns/userinfo?access_token=persons&openid=o"),
+        200,
+    )
+    .await;
+    assert_eq!(told["errcode"], 48001);
     for method in ["OPTIONS", "TRACE"] {
         let told = json(
             gateway.bare(method, &format!("{ECHO}?access_token={token}")),
