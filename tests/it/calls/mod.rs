@@ -5,8 +5,11 @@
     reason = "a test stops where something is missing"
 )]
 
+mod batch;
+mod documented;
 mod gateway;
 mod native;
+mod parameters;
 mod rig;
 mod secrecy;
 mod users;

@@ -38,6 +38,18 @@ async fn nothing_secret_is_logged() {
         .await;
     let session = Rig::expect(&session, 200);
     caller.get(&format!("/user/{APP}/{FOLLOWER}")).await;
+    caller
+        .get(&format!("/gateway/{APP}/wxa/simulator/echo?q=canary-value"))
+        .await;
+    caller
+        .get(&format!("/gateway/{APP}/wxa/nowhere?q=canary-value"))
+        .await;
+    let native = format!("/wxa/simulator/echo?access_token={app_token}&q=canary-value");
+    caller.with_key(None).get(&native).await;
+    caller
+        .with_key(None)
+        .get(&format!("/wxa/x?access_token={app_token}x"))
+        .await;
     let fetch = "/cgi-bin/token?grant_type=client_credential";
     caller
         .with_key(None)
@@ -48,6 +60,7 @@ async fn nothing_secret_is_logged() {
     assert!(log.contains("upstream_error"), "{log}");
     let told = |value: &serde_json::Value| value.as_str().unwrap_or("nothing").to_owned();
     for secret in [
+        "canary-value".to_owned(),
         code,
         login,
         app_token,

@@ -10,7 +10,7 @@ pub(crate) mod people;
 pub(crate) mod quota;
 pub(crate) mod tickets;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
@@ -71,6 +71,8 @@ impl Account {
 pub(crate) struct Platform {
     /// In real durations.
     pub(crate) settings: Settings,
+    /// Where the people stand in the settings, by app and openid: there may be many.
+    people: HashMap<String, HashMap<String, usize>>,
     pub(crate) accounts: BTreeMap<String, Account>,
     pub(crate) tokens: TokenHistory,
     pub(crate) tickets: TicketHistory,
@@ -83,7 +85,13 @@ pub(crate) struct Platform {
 impl Platform {
     pub(crate) fn new(settings: Settings) -> Self {
         let settings = settings.in_real_time();
+        let mut people = HashMap::<_, HashMap<_, _>>::new();
+        for (index, user) in settings.users.iter().enumerate() {
+            let known = people.entry(user.appid.clone()).or_default();
+            known.entry(user.openid.clone()).or_insert(index);
+        }
         Self {
+            people,
             accounts: settings
                 .apps
                 .iter()

@@ -166,10 +166,9 @@ fn voucher(consent: Consent, dies_at: Instant) -> Voucher {
 impl Platform {
     /// Who this is to the app.
     pub(crate) fn user(&self, appid: &str, openid: &str) -> Result<&User, Refusal> {
-        let mut users = self.settings.users.iter();
-        users
-            .find(|user| user.appid == appid && user.openid == openid)
-            .ok_or_else(|| Refusal::new(40003))
+        let index = self.people.get(appid).and_then(|known| known.get(openid));
+        let user = index.and_then(|index| self.settings.users.get(*index));
+        user.ok_or_else(|| Refusal::new(40003))
     }
 
     /// The person consents, and a code is on its way to the app.
