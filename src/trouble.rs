@@ -11,6 +11,9 @@ use crate::overview::{Overview, Status};
 /// How long a foreign fetch or an overlap is told after it was repaired: as long as its alert shows.
 const REMEMBERED: Duration = Duration::from_secs(3600);
 
+/// Within this the store is read after it took a token, unless something is wrong.
+const READ_AGAIN: Duration = Duration::from_secs(10);
+
 /// Less left than this, and less than half of the time that is meant for refreshing, is worth telling by
 /// itself: the same bound as the alert's.
 const SOON: Duration = Duration::from_secs(1800);
@@ -167,7 +170,7 @@ pub fn troubles(app: &Overview, now: Duration) -> Vec<Trouble> {
     if lately(|what| matches!(what, What::Died { foreign: true })) {
         found.push(Trouble::ForeignFetcher);
     }
-    if app.pending {
+    if app.pending && !just_stored(app, now) {
         found.push(Trouble::Pending);
     }
     if lately(|what| matches!(what, What::Overlapped)) {
@@ -178,6 +181,14 @@ pub fn troubles(app: &Overview, now: Duration) -> Vec<Trouble> {
     }
     found.sort_by_key(|trouble| (trouble.weight(app), *trouble));
     found
+}
+
+/// Whether the store took the token a moment ago: it may not have been read since.
+fn just_stored(app: &Overview, now: Duration) -> bool {
+    let newest = app.history.events().next();
+    newest.is_some_and(|event| {
+        matches!(event.what, What::Refreshed(_)) && now.saturating_sub(event.last) < READ_AGAIN
+    })
 }
 
 /// What keeps the token from being refreshed.

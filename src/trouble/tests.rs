@@ -158,6 +158,18 @@ fn what_was_repaired_is_told_for_an_hour() {
 }
 
 #[test]
+fn a_token_that_the_store_has_just_taken_is_not_lacking_there() {
+    let pending = |ago| Overview {
+        pending: true,
+        history: happened(What::Refreshed(Reason::Scheduled), ago),
+        ..healthy()
+    };
+    assert_eq!(weighed(&pending(HOUR / 3600)), []);
+    let lost = weighed(&pending(HOUR));
+    assert_eq!(lost, [(Trouble::Pending, Weight::Know)]);
+}
+
+#[test]
 fn before_the_first_token_nothing_is_wrong_yet() {
     let app = Overview {
         stored: None,
