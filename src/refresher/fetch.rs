@@ -165,7 +165,15 @@ impl Refresher {
             return self.back_off(id, BlockedBy::LeaseTooShort);
         }
 
+        let charged = self
+            .publisher
+            .inspect(id, |replica| replica.charged(&permit));
         let fetched = self.upstream.fetch(credential, permit.force).await;
+        if !matches!(fetched, Fetched::NotSent(_)) {
+            let issued = !matches!(fetched, Fetched::Refused(_));
+            self.publisher
+                .update(id, |replica| replica.spent(charged, issued));
+        }
         self.metrics
             .fetched(&credential.app, reason, FetchOutcome::of(&fetched));
         match fetched {

@@ -22,10 +22,11 @@ use tracing::{error, warn};
 use crate::app_secrets::AppSecrets;
 use crate::domain::backoff::backoff;
 use crate::domain::history::What;
-use crate::domain::protocol::{SetPause, Suspect};
+use crate::domain::protocol::{Record, SetPause, Suspect};
 use crate::domain::replica::{BlockedBy, Step, StoreTrouble};
+use crate::domain::time::Moment;
 use crate::metrics::{Metrics, Turning};
-use crate::ports::{Chance, Clock, Store, StoreError, Upstream};
+use crate::ports::{Chance, Clock, Stamped, Store, StoreError, Subject, Upstream};
 use crate::snapshot::{Publisher, SlotId};
 
 /// How many records are read in one question.
@@ -33,6 +34,12 @@ const BATCH: usize = 200;
 
 /// How long to wait where the store says that something is not due yet.
 const EARLY: Duration = Duration::from_millis(100);
+
+/// No reading takes so long, unless the machine was suspended in the middle of it.
+const STOOD_STILL: Duration = Duration::from_secs(5);
+
+/// What the store answers to a reading of several records.
+type Readings = Result<Vec<Result<Stamped<Record>, StoreError>>, StoreError>;
 
 /// Takes steps. One for the whole process; it holds no state of its own.
 pub struct Refresher {
@@ -150,8 +157,8 @@ impl Refresher {
     pub async fn read_many(&self, ids: &[SlotId]) -> bool {
         let subjects: Vec<_> = ids.iter().map(|id| self.publisher.subject(*id)).collect();
         let subjects: Vec<_> = subjects.iter().map(AsRef::as_ref).collect();
-        let sent = self.clock.now();
-        match self.store.read(&subjects).await {
+        let (sent, answer) = self.ask_for(&subjects).await;
+        match answer {
             Ok(readings) => {
                 let mut there = true;
                 for (id, reading) in ids.iter().zip(readings) {
@@ -200,6 +207,18 @@ impl Refresher {
     fn note(&self, id: SlotId, what: What) {
         let now = self.clock.now();
         self.publisher.update(id, |replica| replica.note(what, now));
+    }
+
+    /// What the store says, and when it was asked. Lives are counted from there: where this machine stood
+    /// still between question and answer, that time would be taken off them, so it asks once more.
+    async fn ask_for(&self, subjects: &[&Subject]) -> (Moment, Readings) {
+        let sent = self.clock.now();
+        let answer = self.store.read(subjects).await;
+        let now = self.clock.now();
+        if now.boot.saturating_sub(sent.boot) < STOOD_STILL {
+            return (sent, answer);
+        }
+        (now, self.store.read(subjects).await)
     }
 
     /// A step found the store away: it is not tried again before a backoff.

@@ -1,16 +1,18 @@
 //! What can happen next: what the protocol does, what goes wrong, and what ends it.
 
-use super::actor::Process;
+use token_broker::domain::credential::Mode;
+
+use super::actor::{Lane, Process};
 use super::call::{Answer, Call};
+use super::demand::Demand;
 use super::promise::Broken;
-use super::scale::Tick;
 use super::shared::Shared;
 use super::store::Store;
 use super::world::World;
 
-/// How far the clock of a standby may be behind: further than a lease, so that a lease can be handed
-/// out twice for one time.
-const BEHIND: Tick = 3;
+/// How far the clock of a standby may be ahead: not at all; behind by more than a lease, so that a lease
+/// can be handed out twice for one time; ahead by more than a lease and a spacing.
+const AHEAD: [i16; 3] = [0, -3, 21];
 
 /// Something that goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -97,7 +99,9 @@ impl Fault {
                     })
             }
             Self::LateQuestion => asked.is_some_and(Call::changes),
-            Self::Refusal | Self::NotSent => asked.is_some_and(|call| matches!(call, Call::Fetch)),
+            Self::Refusal | Self::NotSent => {
+                asked.is_some_and(|call| matches!(call, Call::Fetch { .. }))
+            }
             Self::CutOff => !actor.cut_off,
             Self::LateReading => {
                 let asks = actor.must_read(world.now) || world.sides[index].signalled;
@@ -118,6 +122,10 @@ pub(crate) enum Action {
     Deliver(usize),
     /// A question arrives and is carried out.
     Apply(usize),
+    /// An answer arrives at the errand of a replica.
+    DeliverErrand(usize),
+    /// The question of an errand arrives and is carried out.
+    ApplyErrand(usize),
     /// A follower reads.
     Follow(usize),
     /// A replica begins a step.
@@ -126,6 +134,8 @@ pub(crate) enum Action {
     Tick,
     /// Something goes wrong.
     Fault(Fault, usize),
+    /// Somebody wants something.
+    Demand(Demand, usize),
     /// A crashed process is started again.
     Restart(usize),
     /// A process that stood still goes on.
@@ -136,8 +146,8 @@ pub(crate) enum Action {
     ReadingArrives(usize),
     /// A late question arrives.
     Arrive(usize),
-    /// The standby takes over, with a clock so far behind.
-    FailOver(Tick),
+    /// The standby takes over, with a clock so far ahead.
+    FailOver(i16),
     /// The standby has caught up.
     CatchUp,
     /// Upstream answers again.
@@ -157,6 +167,11 @@ impl World {
                 Some(true) => moves.push(Action::Deliver(index)),
                 Some(false) => moves.push(Action::Apply(index)),
                 None if actor.must_step(self.now) => moves.push(Action::Start(index)),
+                None => {}
+            }
+            match actor.errand.as_ref().map(|errand| errand.answer.is_some()) {
+                Some(true) => moves.push(Action::DeliverErrand(index)),
+                Some(false) => moves.push(Action::ApplyErrand(index)),
                 None => {}
             }
             if actor.must_read(self.now) || side.signalled {
@@ -185,11 +200,8 @@ impl World {
         }
         endings.extend((0..self.strays.len()).map(Action::Arrive));
         if self.store.is_lagging() {
-            endings.extend([
-                Action::FailOver(0),
-                Action::FailOver(BEHIND),
-                Action::CatchUp,
-            ]);
+            endings.extend(AHEAD.map(Action::FailOver));
+            endings.push(Action::CatchUp);
         }
         if self.upstream.down {
             endings.push(Action::UpstreamBack);
@@ -215,9 +227,21 @@ impl World {
     /// Does it.
     pub(crate) fn take(&mut self, action: Action) -> Result<(), Broken> {
         let now = self.now;
+        if matches!(
+            action,
+            Action::Restart(_) | Action::GoOn(_) | Action::Reconnect(_) | Action::Arrive(_)
+        ) {
+            self.pausing.shake(now);
+        }
         match action {
-            Action::Deliver(index) => return self.deliver(index),
-            Action::Apply(index) => return self.apply(index),
+            Action::Deliver(index) => return self.deliver(index, Lane::Step),
+            Action::Apply(index) => return self.apply(index, Lane::Step),
+            Action::DeliverErrand(index) => return self.deliver(index, Lane::Errand),
+            Action::ApplyErrand(index) => return self.apply(index, Lane::Errand),
+            Action::Demand(demand, index) => {
+                self.demand(demand, index);
+                return self.note_served(index);
+            }
             Action::Follow(index) => return self.follow(index),
             Action::Start(index) => return self.start(index),
             Action::Tick => return self.tick(),
@@ -238,8 +262,9 @@ impl World {
                 actor.cut_off = false;
                 actor.reconnect(now);
             }),
-            Action::FailOver(behind) => {
-                self.store.edit(|store| store.fail_over(behind));
+            Action::FailOver(ahead) => {
+                self.pausing.shake(now);
+                self.store.edit(|store| store.fail_over(ahead));
                 for side in self.sides.iter_mut().filter(|side| !side.actor.cut_off) {
                     side.actor.edit(|actor| actor.reconnect(now));
                 }
@@ -253,46 +278,52 @@ impl World {
     fn go_wrong(&mut self, fault: Fault, index: usize) {
         match fault {
             Fault::Crash => {
-                let sabotage = self.sabotage;
+                let setting = self.setting;
                 let side = &mut self.sides[index];
-                side.actor.edit(|actor| actor.crash(sabotage));
+                side.actor.edit(|actor| actor.crash(setting));
                 side.signalled = false;
                 side.dead_for = 0;
             }
             Fault::Stall => self.sides[index]
                 .actor
                 .edit(|actor| actor.process = Process::Stands),
-            Fault::LostQuestion | Fault::LostAnswer => self.set_answer(index, Answer::Away),
+            Fault::LostQuestion | Fault::LostAnswer => {
+                self.set_answer(index, Lane::Step, Answer::Away)
+            }
             Fault::LateQuestion => {
                 if let Some(flight) = &self.sides[index].actor.flight {
                     self.strays
                         .push((self.now, Shared::new(flight.call.clone())));
                 }
-                self.set_answer(index, Answer::Away);
+                self.set_answer(index, Lane::Step, Answer::Away);
             }
-            Fault::Refusal => self.set_answer(index, Answer::Definite),
-            Fault::NotSent => self.set_answer(index, Answer::NotSent),
+            Fault::Refusal => self.set_answer(index, Lane::Step, Answer::Definite),
+            Fault::NotSent => self.set_answer(index, Lane::Step, Answer::NotSent),
             Fault::CutOff => {
                 let side = &mut self.sides[index];
                 side.signalled = false;
                 side.actor.edit(|actor| {
                     actor.cut_off = true;
-                    if let Some(flight) = &mut actor.flight
-                        && flight.call.is_for_store()
-                    {
-                        flight.answer = Some(Answer::Away);
+                    for flight in actor.flight.iter_mut().chain(&mut actor.errand) {
+                        if flight.call.is_for_store() {
+                            flight.answer = Some(Answer::Away);
+                        }
                     }
                 });
             }
             Fault::LateReading => self.delay_reading(index),
             Fault::LostSignal => self.sides[index].signalled = false,
-            Fault::DataLoss => self.store.edit(Store::lose),
+            Fault::DataLoss => {
+                self.pausing.shake(self.now);
+                self.store.edit(Store::lose);
+            }
             Fault::Lag | Fault::NoticedLag => {
                 let confirmed = fault == Fault::Lag;
                 self.store.edit(|store| store.lag(confirmed));
             }
             Fault::ForeignFetch => {
-                self.upstream.issue(self.now);
+                let forced = self.setting.mode == Mode::Stable;
+                self.upstream.issue(self.now, self.setting.mode, forced);
                 self.upstream.foreign += 1;
             }
             Fault::UpstreamDown => self.upstream.down = true,

@@ -7,8 +7,9 @@ use token_broker::domain::secret::Digest;
 use token_broker::domain::time::{Moment, Timestamp};
 
 use super::call::{Answer, Call};
-use super::sabotage::{Sabotage, rules_under};
+use super::sabotage::Sabotage;
 use super::scale::{RECONCILE, Tick, moment};
+use super::setting::Setting;
 use super::step::Then;
 use super::upstream::{Token, token_of};
 
@@ -20,6 +21,13 @@ pub(crate) enum Process {
     Stands,
     /// It crashed and has forgotten everything.
     Gone,
+}
+
+/// What a flight belongs to: a replica takes one step at a time, and beside it an errand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Lane {
+    Step,
+    Errand,
 }
 
 /// A call that was sent and is not answered yet, or whose answer has not arrived.
@@ -49,6 +57,8 @@ pub(crate) struct Actor {
     pub(crate) process: Process,
     /// The step under way.
     pub(crate) flight: Option<Flight>,
+    /// What a request wanted, beside the step.
+    pub(crate) errand: Option<Flight>,
     /// When its follower reads the record next, at the latest.
     pub(crate) next_read: Tick,
     /// It cannot reach the store.
@@ -61,11 +71,12 @@ pub(crate) struct Actor {
 }
 
 impl Actor {
-    pub(crate) fn new(sabotage: Sabotage) -> Self {
+    pub(crate) fn new(setting: Setting) -> Self {
         Self {
-            replica: Replica::new(rules_under(sabotage), true, 0.0),
+            replica: Replica::new(setting.rules(), true, 0.0),
             process: Process::Runs,
             flight: None,
+            errand: None,
             next_read: 0,
             cut_off: false,
             delayed: None,
@@ -96,20 +107,21 @@ impl Actor {
     }
 
     /// Which token a request is answered with at once.
-    pub(crate) fn serves(&self, now: Tick, sabotage: Sabotage) -> Option<(Token, Version)> {
+    pub(crate) fn serves(&self, now: Tick, setting: Setting) -> Option<(Token, Version)> {
         let now = moment(now);
         let digest = self.shown.digest.as_ref().filter(|_| self.runs())?;
         let servable = self.shown.expires.remaining(now).as_secs() >= 1;
-        let may_answer = !self.shown.answer_until.has_passed(now) || sabotage == Sabotage::Vouching;
+        let may_answer =
+            !self.shown.answer_until.has_passed(now) || setting.lacks(Sabotage::Vouching);
         (servable && may_answer).then(|| (token_of(digest), self.shown.version))
     }
 
     /// The process ends, and everything it knew with it.
-    pub(crate) fn crash(&mut self, sabotage: Sabotage) {
+    pub(crate) fn crash(&mut self, setting: Setting) {
         *self = Self {
             process: Process::Gone,
             cut_off: self.cut_off,
-            ..Self::new(sabotage)
+            ..Self::new(setting)
         };
     }
 
@@ -130,7 +142,7 @@ impl Actor {
     pub(crate) fn read(
         &mut self,
         now: Tick,
-        sabotage: Sabotage,
+        setting: Setting,
         reading: Option<(Record, Timestamp)>,
     ) {
         if reading.is_none() {
@@ -139,7 +151,7 @@ impl Actor {
             self.next_read = now + RECONCILE;
         }
         match reading {
-            Some((record, at)) => self.observe(now, sabotage, record, at, moment(now)),
+            Some((record, at)) => self.observe(now, setting, record, at, moment(now)),
             None => self.lost_store(now),
         }
     }
@@ -147,7 +159,7 @@ impl Actor {
     pub(crate) fn observe(
         &mut self,
         now: Tick,
-        sabotage: Sabotage,
+        setting: Setting,
         record: Record,
         at: Timestamp,
         sent: Moment,
@@ -155,8 +167,8 @@ impl Actor {
         let below = record
             .servable()
             .is_some_and(|grant| grant.version < self.replica.floor());
-        if below && sabotage == Sabotage::Floor {
-            self.replica = Replica::new(rules_under(sabotage), true, 0.0);
+        if below && setting.lacks(Sabotage::Floor) {
+            self.replica = Replica::new(setting.rules(), true, 0.0);
         }
         self.update(now, |replica| replica.observe(record, at, sent));
     }
@@ -184,10 +196,24 @@ impl Actor {
 
     /// Whether its flight has to go on before the tick ends. A fetch may take until the next.
     pub(crate) fn must_go_on(&self, now: Tick) -> bool {
-        self.runs()
-            && self
-                .flight
-                .as_ref()
-                .is_some_and(|flight| !matches!(flight.call, Call::Fetch) || flight.sent < now)
+        let hurries =
+            |flight: &Flight| !matches!(flight.call, Call::Fetch { .. }) || flight.sent < now;
+        self.runs() && (self.errand.is_some() || self.flight.as_ref().is_some_and(hurries))
+    }
+
+    /// The step under way, or the errand.
+    pub(crate) fn lane(&self, lane: Lane) -> Option<&Flight> {
+        match lane {
+            Lane::Step => self.flight.as_ref(),
+            Lane::Errand => self.errand.as_ref(),
+        }
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn lane_mut(&mut self, lane: Lane) -> &mut Option<Flight> {
+        match lane {
+            Lane::Step => &mut self.flight,
+            Lane::Errand => &mut self.errand,
+        }
     }
 }

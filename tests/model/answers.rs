@@ -5,18 +5,18 @@ use std::time::Duration;
 use token_broker::domain::epoch::Version;
 use token_broker::domain::grant::Grant;
 use token_broker::domain::protocol::{
-    Attempt, Begin, Begun, Claimed, Commit, Committed, Failure, Permit, PutBack, PutBackAnswer,
-    Reason,
+    Attempt, Begin, Begun, Claimed, Commit, Committed, Failure, Permit, PutBackAnswer, Reason,
 };
-use token_broker::domain::replica::BlockedBy;
+use token_broker::domain::replica::{BlockedBy, Replica};
 use token_broker::domain::state::Memory;
-use token_broker::domain::time::{Moment, Timestamp};
+use token_broker::domain::time::{Moment, Timestamp, micros};
 use token_broker::domain::upstream_error::ErrorClass;
 
 use super::actor::{Actor, Flight};
 use super::call::{Answer, Call};
+use super::errand;
 use super::sabotage::Sabotage;
-use super::scale::{LIFE, TICK};
+use super::scale::{TICK, Tick, tick_of};
 use super::step::{
     self, Attempting, Context, SECRET, Then, back_off, begin, end_cut_off, judge, put_back, read,
     refused, store_failed,
@@ -25,9 +25,6 @@ use super::upstream::{Token, digest, value};
 
 /// How long to wait where the store says that a grant is not due yet, as in `refresher::fetch`.
 const EARLY: Duration = Duration::from_millis(100);
-
-/// How long after the store had something newer, as in `refresher::offer`.
-const SUPERSEDED_WAIT: Duration = Duration::from_secs(1);
 
 /// Takes the answer of `flight`; `Some` is the next call of the step.
 pub(crate) fn take(actor: &mut Actor, flight: Flight, context: &mut Context<'_>) -> Option<Flight> {
@@ -50,7 +47,7 @@ pub(crate) fn take(actor: &mut Actor, flight: Flight, context: &mut Context<'_>)
                 actor.update(now, |replica| replica.accepted(stored.version, sent));
             }
             let refused = matches!(answer, Answer::Refused).then_some(stored.version);
-            let call = judge(stored.version, &answer);
+            let call = judge(stored.version, &answer, false);
             context.send(call, Then::ProbeJudged { refused, away })
         }
         Then::ProbeJudged {
@@ -74,7 +71,7 @@ pub(crate) fn take(actor: &mut Actor, flight: Flight, context: &mut Context<'_>)
             } => begun_is(actor, begin, started, begun, confirmed, at, context),
             _ => store_failed(actor, context),
         },
-        Then::Fetched(attempting) => fetched(attempting, &answer, context),
+        Then::Fetched(attempting) => fetched(actor, attempting, &answer, context),
         Then::Committed {
             attempting,
             commit,
@@ -82,7 +79,10 @@ pub(crate) fn take(actor: &mut Actor, flight: Flight, context: &mut Context<'_>)
         } => committed(actor, attempting, &commit, expires, &answer, context),
         Then::Failed(by, wait) => read(context, Then::ReadAndBlock(by, wait)),
         Then::Released(by) => read(context, Then::ReadAndBackOff(by)),
-        Then::ReadAndEnd | Then::ReadAndBlock(..) | Then::ReadAndBackOff(_) => {
+        Then::ReadAndEnd
+        | Then::ReadAndBlock(..)
+        | Then::ReadAndBackOff(_)
+        | Then::ReadAndSeeRenewed => {
             if !matches!(flight.call, Call::Read) {
                 return if away {
                     store_failed(actor, context)
@@ -91,9 +91,11 @@ pub(crate) fn take(actor: &mut Actor, flight: Flight, context: &mut Context<'_>)
                 };
             }
             match answer {
+                // Whoever stood still meanwhile asks again, as in `refresher::ask_for`.
+                Answer::Record(..) if flight.sent < now => return read(context, flight.then),
                 Answer::Record(record, at) => {
                     let sent = super::scale::moment(flight.sent);
-                    actor.observe(now, context.sabotage, *record, at, sent);
+                    actor.observe(now, context.setting, *record, at, sent);
                 }
                 _ => actor.lost_store(now),
             }
@@ -102,6 +104,7 @@ pub(crate) fn take(actor: &mut Actor, flight: Flight, context: &mut Context<'_>)
                     actor.update(now, |replica| replica.block(by, clock, wait));
                 }
                 Then::ReadAndBackOff(by) => back_off(actor, context, by),
+                Then::ReadAndSeeRenewed => see_renewed(actor, context),
                 _ => {}
             }
             None
@@ -114,7 +117,7 @@ pub(crate) fn take(actor: &mut Actor, flight: Flight, context: &mut Context<'_>)
                     Then::Watched { grant, every, sent },
                 )
             }
-            Answer::Claimed(_) => end_watch(actor, every, context),
+            Answer::Claimed(_) => end_watch(actor, EARLY, context),
             _ => store_failed(actor, context),
         },
         Then::Watched { grant, every, sent } => {
@@ -122,7 +125,7 @@ pub(crate) fn take(actor: &mut Actor, flight: Flight, context: &mut Context<'_>)
                 actor.update(now, |replica| replica.accepted(grant.version, sent));
             }
             let refused = matches!(answer, Answer::Refused).then_some(grant.version);
-            let call = judge(grant.version, &answer);
+            let call = judge(grant.version, &answer, false);
             context.send(call, Then::WatchJudged { refused, every })
         }
         Then::WatchJudged {
@@ -132,15 +135,15 @@ pub(crate) fn take(actor: &mut Actor, flight: Flight, context: &mut Context<'_>)
             if let Some(version) = version.filter(|_| away) {
                 refused(actor, context, version);
             }
-            end_watch(actor, every, context)
+            end_watch(actor, every / 4, context)
         }
         Then::Offered => match answer {
-            Answer::Committed(Committed::Stored { .. }) => read(context, Then::ReadAndEnd),
+            Answer::Committed(Committed::Stored { .. }) => {
+                actor.update(now, Replica::pending_is_settled);
+                read(context, Then::ReadAndEnd)
+            }
             Answer::Committed(Committed::Late) => {
-                actor.update(
-                    now,
-                    token_broker::domain::replica::Replica::pending_is_settled,
-                );
+                actor.update(now, Replica::pending_is_settled);
                 put_back(actor, context)
             }
             _ => store_failed(actor, context),
@@ -150,13 +153,7 @@ pub(crate) fn take(actor: &mut Actor, flight: Flight, context: &mut Context<'_>)
         }
         Then::PutBack { version } => put_back_answered(actor, version, &answer, context),
         Then::CutOffChecked { version, sent } => {
-            actor.update(now, |replica| match answer {
-                Answer::Accepted => replica.accepted(version, sent),
-                Answer::Refused => {
-                    replica.refused(version, clock);
-                }
-                _ => replica.check_failed(sent),
-            });
+            held_checked(actor, version, sent, &answer, context);
             end_cut_off(actor, context)
         }
         Then::Asked => {
@@ -166,7 +163,46 @@ pub(crate) fn take(actor: &mut Actor, flight: Flight, context: &mut Context<'_>)
             }
             None
         }
+        Then::FetchedAlone {
+            version,
+            force,
+            started,
+        } => fetched_alone(actor, version, force, started, &answer, context),
+        Then::ReportClaimed { grant } => errand::claimed(actor, grant, &answer, context),
+        Then::ReportChecked { grant, sent } => {
+            errand::checked(actor, &grant, sent, &answer, context)
+        }
+        Then::ReportJudged { refused: version } => {
+            if let Some(version) = version.filter(|_| away) {
+                refused(actor, context, version);
+            }
+            read(context, Then::ReadAndEnd)
+        }
+        Then::HeldChecked { version, sent } => {
+            held_checked(actor, version, sent, &answer, context);
+            None
+        }
+        Then::PauseSet if away => None,
+        Then::PauseSet => read(context, Then::ReadAndEnd),
     }
+}
+
+/// What upstream said of the held grant, where the store cannot be asked.
+fn held_checked(
+    actor: &mut Actor,
+    version: Version,
+    sent: Moment,
+    answer: &Answer,
+    context: &Context<'_>,
+) {
+    let clock = context.clock();
+    actor.update(context.now, |replica| match answer {
+        Answer::Accepted => replica.accepted(version, sent),
+        Answer::Refused => {
+            replica.refused(version, clock);
+        }
+        _ => replica.check_failed(sent),
+    });
 }
 
 /// What the refresher sends once more where no answer came.
@@ -177,9 +213,9 @@ fn is_repeated(flight: &Flight) -> bool {
     )
 }
 
-fn end_watch(actor: &mut Actor, every: Duration, context: &Context<'_>) -> Option<Flight> {
+fn end_watch(actor: &mut Actor, pause: Duration, context: &Context<'_>) -> Option<Flight> {
     let clock = context.clock();
-    actor.update(context.now, |replica| replica.checked(clock, every / 4));
+    actor.update(context.now, |replica| replica.checked(clock, pause));
     read(context, Then::ReadAndEnd)
 }
 
@@ -203,12 +239,13 @@ fn begun_is(
                 },
                 permit,
                 started,
+                charged: actor.replica.charged(&permit),
             };
             return fetch_under_lease(actor, attempting, confirmed, context);
         }
         Begun::Fresh(grant) => {
             let known = actor.replica.floor() == grant.version;
-            return if known && begin.reason == Reason::Scheduled {
+            return if known && matches!(begin.reason, Reason::Scheduled | Reason::Repair) {
                 read(context, Then::ReadAndBlock(BlockedBy::Spacing, EARLY))
             } else {
                 read(context, Then::ReadAndEnd)
@@ -220,7 +257,10 @@ fn begun_is(
         Begun::Spacing { until } => (BlockedBy::Spacing, until),
         Begun::BudgetSpent { until } => (BlockedBy::BudgetSpent, until),
     };
-    actor.update(context.now, |replica| replica.block(by, clock, wait(until)));
+    // Where it was forced, only the errand is held up.
+    if begin.reason != Reason::Forced {
+        actor.update(context.now, |replica| replica.block(by, clock, wait(until)));
+    }
     None
 }
 
@@ -242,15 +282,30 @@ fn fetch_under_lease(
     if !confirmed && may_wait {
         return context.send(release, Then::Released(BlockedBy::Unconfirmed));
     }
-    if left < rules.timeout && context.sabotage != Sabotage::Validity {
+    if left < rules.timeout && !context.setting.lacks(Sabotage::Validity) {
         return context.send(release, Then::Released(BlockedBy::LeaseTooShort));
     }
-    context.send(Call::Fetch, Then::Fetched(attempting))
+    let call = Call::Fetch {
+        begun: tick_of(attempting.started),
+        force: attempting.permit.force,
+    };
+    context.send(call, Then::Fetched(attempting))
 }
 
-fn fetched(attempting: Attempting, answer: &Answer, context: &Context<'_>) -> Option<Flight> {
+fn fetched(
+    actor: &mut Actor,
+    attempting: Attempting,
+    answer: &Answer,
+    context: &Context<'_>,
+) -> Option<Flight> {
+    if !matches!(answer, Answer::NotSent) && !context.setting.lacks(Sabotage::Memory) {
+        let issued = !matches!(answer, Answer::Definite);
+        actor.update(context.now, |replica| {
+            replica.spent(attempting.charged, issued);
+        });
+    }
     let class = match answer {
-        Answer::Issued(token) => return commit(attempting, *token, context),
+        Answer::Issued(token, left) => return commit(attempting, *token, *left, context),
         Answer::NotSent => {
             let release = Call::Release(attempting.attempt);
             return context.send(release, Then::Released(BlockedBy::UpstreamAway));
@@ -272,8 +327,13 @@ fn fetched(attempting: Attempting, answer: &Answer, context: &Context<'_>) -> Op
     context.send(Call::Fail(failure), Then::Failed(by, cooldown))
 }
 
-fn commit(attempting: Attempting, token: Token, context: &Context<'_>) -> Option<Flight> {
-    let life = TICK * u32::from(LIFE);
+fn commit(
+    attempting: Attempting,
+    token: Token,
+    left: Tick,
+    context: &Context<'_>,
+) -> Option<Flight> {
+    let life = TICK * u32::from(left);
     let begun_at = attempting.permit.begun_at;
     let commit = Box::new(Commit {
         attempt: attempting.attempt,
@@ -311,6 +371,7 @@ fn committed(
             expires_at,
         }) => {
             let extra = expires_at.since(grant.expires_at);
+            let renewed = *version == grant.version;
             let stored = Grant {
                 version: *version,
                 expires_at: *expires_at,
@@ -319,11 +380,16 @@ fn committed(
             actor.update(context.now, |replica| {
                 replica.committed(stored, expires.after(extra), started);
             });
-            read(context, Then::ReadAndEnd)
+            let then = if renewed {
+                Then::ReadAndEnd
+            } else {
+                Then::ReadAndSeeRenewed
+            };
+            read(context, then)
         }
         Answer::Committed(Committed::Late) => read(context, Then::ReadAndEnd),
         _ => {
-            if context.sabotage != Sabotage::Pending {
+            if !context.setting.lacks(Sabotage::Pending) {
                 actor.update(context.now, |replica| {
                     replica.keep_pending(grant, expires, Some(attempt), started);
                 });
@@ -341,7 +407,7 @@ fn put_back_checked(
     context: &Context<'_>,
 ) -> Option<Flight> {
     let clock = context.clock();
-    let unchecked = context.sabotage == Sabotage::PutBackCheck;
+    let unchecked = context.setting.lacks(Sabotage::PutBackCheck);
     match answer {
         _ if unchecked => {}
         Answer::Accepted => actor.update(context.now, |replica| replica.accepted(version, sent)),
@@ -355,14 +421,12 @@ fn put_back_checked(
             return None;
         }
     }
-    let grant = actor.replica.live(clock)?.as_ref().clone();
-    let version = grant.version;
-    let memory = if context.sabotage == Sabotage::Memory {
-        Memory::default()
-    } else {
-        actor.replica.memory(clock)
-    };
-    let put_back = Call::PutBack(Box::new(PutBack { grant, memory }));
+    let mut put_back = actor.replica.put_back(clock)?;
+    let version = put_back.grant.version;
+    if context.setting.lacks(Sabotage::Memory) {
+        put_back.memory = Memory::default();
+    }
+    let put_back = Call::PutBack(Box::new(put_back));
     context.send(put_back, Then::PutBack { version })
 }
 
@@ -376,7 +440,7 @@ fn put_back_answered(
         Answer::PutBack(PutBackAnswer::Superseded) => {
             return read(
                 context,
-                Then::ReadAndBlock(BlockedBy::Behind, SUPERSEDED_WAIT),
+                Then::ReadAndBlock(BlockedBy::Behind, actor.replica.rules().close_watch),
             );
         }
         Answer::PutBack(PutBackAnswer::Dead) => step::refused(actor, context, version),
@@ -384,4 +448,80 @@ fn put_back_answered(
         _ => return store_failed(actor, context),
     }
     read(context, Then::ReadAndEnd)
+}
+
+/// A stable token came back the same although it was due: it is asked for again a little later.
+fn see_renewed(actor: &mut Actor, context: &Context<'_>) {
+    if is_due(actor, context.clock()) {
+        back_off(actor, context, BlockedBy::NotRenewed);
+    }
+}
+
+fn is_due(actor: &Actor, now: Moment) -> bool {
+    actor
+        .replica
+        .next(now)
+        .is_some_and(|plan| plan.at <= now.boot)
+}
+
+/// The end of a fetch without the store, as in `refresher::alone`.
+fn fetched_alone(
+    actor: &mut Actor,
+    version: Version,
+    force: bool,
+    started: Moment,
+    answer: &Answer,
+    context: &Context<'_>,
+) -> Option<Flight> {
+    let now = context.now;
+    let (token, left) = match answer {
+        Answer::Issued(token, left) => (*token, *left),
+        Answer::Definite => {
+            actor.update(now, |replica| {
+                replica.check_failed(started);
+                let failures = replica.count_failure();
+                let cooldown =
+                    ErrorClass::Busy.cooldown(failures, (TICK, TICK * 2), wall(started), 0.0);
+                replica.block(
+                    BlockedBy::CoolingDown(ErrorClass::Busy),
+                    context.clock(),
+                    cooldown,
+                );
+            });
+            return None;
+        }
+        _ => {
+            actor.update(now, |replica| replica.check_failed(started));
+            back_off(actor, context, BlockedBy::UpstreamAway);
+            return None;
+        }
+    };
+    let refused = actor.replica.was_refused(&digest(token));
+    if refused && force {
+        back_off(actor, context, BlockedBy::NotRenewed);
+        return None;
+    }
+    if refused {
+        return step::fetch_alone(actor, true, context);
+    }
+    let life = TICK * u32::from(left);
+    let grant = Grant {
+        version,
+        value: value(token),
+        digest: digest(token),
+        issued_at: wall(started),
+        expires_at: wall(started) + life,
+    };
+    actor.update(now, |replica| {
+        replica.keep_pending(grant, started.after(life), None, started);
+    });
+    if is_due(actor, started) {
+        back_off(actor, context, BlockedBy::NotRenewed);
+    }
+    None
+}
+
+/// This machine's wall clock, as the broker writes it into a grant.
+fn wall(moment: Moment) -> Timestamp {
+    Timestamp::from_micros(micros(moment.wall))
 }

@@ -3,10 +3,11 @@
 use token_broker::domain::grant::Grant;
 use token_broker::domain::protocol::{
     Attempt, Begin, Begun, Claim, Claimed, Commit, Committed, Failure, Judge, PutBack,
-    PutBackAnswer, Record, Suspect,
+    PutBackAnswer, Record, SetPause, Suspect,
 };
 use token_broker::domain::time::Timestamp;
 
+use super::scale::Tick;
 use super::upstream::Token;
 
 /// A question.
@@ -20,16 +21,22 @@ pub(crate) enum Call {
     Judge(Judge),
     PutBack(Box<PutBack>),
     Suspect(Suspect),
+    SetPause(SetPause),
     Read,
     Ask,
-    Fetch,
+    Fetch {
+        /// When its lease was asked for.
+        begun: Tick,
+        /// A stable token is to be replaced, whatever is left of it.
+        force: bool,
+    },
     Check(Box<Grant>),
 }
 
 impl Call {
     /// Whether it goes to the store; the others go to upstream.
     pub(crate) const fn is_for_store(&self) -> bool {
-        !matches!(self, Self::Fetch | Self::Check(_))
+        !matches!(self, Self::Fetch { .. } | Self::Check(_))
     }
 
     /// Whether it changes anything: a read or a check that comes late does not.
@@ -52,8 +59,8 @@ pub(crate) enum Answer {
     Judged,
     PutBack(PutBackAnswer),
     Record(Box<Record>, Timestamp),
-    /// Upstream issued this.
-    Issued(Token),
+    /// Upstream issued this, with so much left of its life.
+    Issued(Token, Tick),
     /// A well-formed error: "busy".
     Definite,
     /// The request never left.

@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::action::{Action, Fault};
+use super::demand::Demand;
 use super::order::{Concerns, first};
 use super::promise::Broken;
 use super::scale::{LEASE, RECONCILE, Tick, WATCH};
 use super::world::World;
 
 /// For how long, after all is well again, a live token may be missing.
-const RECOVERY: Tick = WATCH + RECONCILE + LEASE;
+pub(crate) const RECOVERY: Tick = WATCH + RECONCILE + LEASE;
 
 /// What is explored.
 #[derive(Clone)]
@@ -25,6 +26,9 @@ pub(crate) struct Space {
     /// No fault comes later than this.
     pub(crate) faults_until: Tick,
     pub(crate) faults: Vec<Fault>,
+    /// What people and callers may want, and how much of it within the time of faults.
+    pub(crate) demands: Vec<Demand>,
+    pub(crate) most_demands: u8,
     /// Whether the first broken promise ends the search.
     pub(crate) stop_at_first: bool,
     /// Whether every order is tried also where two orders cannot differ.
@@ -129,7 +133,7 @@ impl Space {
 
     /// What happens next where there is no choice: such states are passed through, not kept.
     fn only(&self, world: &World) -> Option<Action> {
-        if self.every_order || self.may_fault(world) {
+        if self.every_order || self.may_fault(world) || self.may_demand(world) {
             return None;
         }
         first(world, &world.moves()).map(|(action, _)| action)
@@ -139,6 +143,10 @@ impl Space {
         world.faults < self.budget && world.now <= self.faults_until
     }
 
+    fn may_demand(&self, world: &World) -> bool {
+        world.demands < self.most_demands && world.now <= self.faults_until
+    }
+
     fn actions(&self, world: &World) -> Vec<Action> {
         let faults = if self.may_fault(world) {
             world.faults(&self.faults)
@@ -146,7 +154,13 @@ impl Space {
             Vec::new()
         };
         let mut actions = world.moves();
+        let demands = if self.may_demand(world) {
+            world.demands(&self.demands)
+        } else {
+            Vec::new()
+        };
         if !self.every_order
+            && demands.is_empty()
             && let Some((only, concerns)) = first(world, &actions)
         {
             actions = vec![only];
@@ -161,6 +175,7 @@ impl Space {
         }
         actions.extend(world.endings());
         actions.extend(faults);
+        actions.extend(demands);
         actions
     }
 }
@@ -168,8 +183,8 @@ impl Space {
 /// Whether, once all troubles end and nothing more goes wrong, every replica soon serves a live token.
 pub(crate) fn recovers(world: &World) -> Result<(), Broken> {
     let mut world = world.clone();
-    world.heal();
-    let until = world.now + RECOVERY;
+    world.heal()?;
+    let until = world.now + world.setting.recovery();
     run_calmly(&mut world, until)?;
     if world.all_is_well() {
         Ok(())

@@ -1,5 +1,5 @@
 //! The exhaustive model check of the refresh protocol: every history of two replicas, a store and
-//! upstream, with a bounded number of faults. `docs/model.md` says what is modelled and what was found.
+//! upstream, with a bounded number of faults. `docs/reliability.md` says what is modelled and what was found.
 //!
 //! The domain's own functions run in here: [`Record`](token_broker::domain::protocol::Record) is the
 //! store, [`Replica`](token_broker::domain::replica::Replica) decides for each replica. The model adds
@@ -10,11 +10,14 @@ mod action;
 mod actor;
 mod answers;
 mod call;
+mod demand;
+mod errand;
 mod explore;
 mod order;
 mod promise;
 mod sabotage;
 mod scale;
+mod setting;
 mod shared;
 mod spaces;
 mod step;

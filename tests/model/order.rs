@@ -9,7 +9,7 @@ use super::action::Action;
 use super::call::Call;
 use super::scale::moment;
 use super::step::Then;
-use super::world::World;
+use super::world::{Side, World};
 
 /// What can still go wrong at this point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,8 @@ fn local(world: &World, moves: &[Action]) -> Option<(Action, Concerns)> {
         let (Action::Deliver(index) | Action::Start(index)) = *action else {
             return None;
         };
-        let follows = moves.contains(&Action::Follow(index));
+        let follows =
+            moves.contains(&Action::Follow(index)) || world.sides[index].actor.errand.is_some();
         let slow =
             matches!(action, Action::Deliver(_)) && !world.sides[index].actor.must_go_on(world.now);
         (!follows && !slow).then_some((*action, Concerns::One(index)))
@@ -49,7 +50,8 @@ fn last_read(world: &World, moves: &[Action]) -> Option<(Action, Concerns)> {
             return None;
         };
         let flight = world.sides[index].actor.flight.as_ref()?;
-        matches!(flight.call, Call::Read).then_some((*action, Concerns::One(index)))
+        let alone = world.sides[index].actor.errand.is_none();
+        (alone && matches!(flight.call, Call::Read)).then_some((*action, Concerns::One(index)))
     })
 }
 
@@ -74,7 +76,8 @@ fn watch(world: &World, moves: &[Action]) -> Option<(Action, Concerns)> {
         let plan = actor.replica.next(now).filter(|plan| plan.at <= now.boot);
         actor.flight.is_none() && plan.is_none_or(|plan| plan.step == Step::Watch)
     };
-    let quiet = world.strays.is_empty() && !world.sides.iter().any(|side| side.actor.cut_off);
+    let disturbs = |side: &Side| side.actor.cut_off || side.actor.errand.is_some();
+    let quiet = world.strays.is_empty() && !world.sides.iter().any(disturbs);
     moves.iter().find_map(|action| {
         let (Action::Apply(index) | Action::Deliver(index)) = *action else {
             return None;

@@ -17,8 +17,20 @@ pub(crate) enum Broken {
     EpochTwice,
     /// A grant was stored whose lease was not its holder's any more.
     LateStored,
+    /// The stored grant was replaced by an older one.
+    StoredBackwards,
+    /// One version came to name two tokens: a caller that compares versions keeps the wrong one.
+    VersionTwice,
     /// A suspect was cleared by something else than a commit of a higher epoch.
     SuspectCleared,
+    /// Two fetches came closer together than the spacing, and nothing had gone wrong.
+    NeedlessFetch,
+    /// A token that callers were given, and may keep for a while, died meanwhile, and nothing had gone wrong.
+    CacheDied,
+    /// More was fetched than the budget allows.
+    OverBudget,
+    /// A fetch began although the app was paused, and somebody who could tell knew it.
+    PausedFetch,
     /// A replica takes step after step and time does not go on.
     Spins,
     /// After all is well again, and some time, somebody serves nothing, or something dead.

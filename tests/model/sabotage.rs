@@ -1,9 +1,5 @@
 //! The safeguards of the protocol, each of which can be taken out to see what it is there for.
 
-use token_broker::domain::rules::Rules;
-
-use super::scale::rules;
-
 /// Which safeguard is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) enum Sabotage {
@@ -48,42 +44,4 @@ pub(crate) enum Sabotage {
     Probe,
     /// An epoch is one more than the stored one, whatever the time.
     EpochFromTime,
-}
-
-impl Sabotage {
-    /// Every safeguard.
-    pub(crate) const ALL: [Self; 20] = [
-        Self::None,
-        Self::Epoch,
-        Self::Nonce,
-        Self::Intent,
-        Self::SecondLook,
-        Self::Lease,
-        Self::Floor,
-        Self::Suspect,
-        Self::ClearedEarly,
-        Self::CloseWatch,
-        Self::PutBackCheck,
-        Self::Memory,
-        Self::Spacing,
-        Self::LookAndSpacing,
-        Self::Validity,
-        Self::Pending,
-        Self::CutOffCheck,
-        Self::Vouching,
-        Self::Probe,
-        Self::EpochFromTime,
-    ];
-}
-
-/// The rules with or without the safeguard.
-pub(crate) fn rules_under(sabotage: Sabotage) -> Rules {
-    let rules = rules();
-    match sabotage {
-        Sabotage::CloseWatch => Rules {
-            close_watch: rules.watch,
-            ..rules
-        },
-        _ => rules,
-    }
 }

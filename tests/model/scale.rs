@@ -25,6 +25,8 @@ pub(crate) const WATCH: Tick = 6;
 pub(crate) const OVERLAP: Tick = 13;
 pub(crate) const SPACING: Tick = 18;
 pub(crate) const LIFE: Tick = 40;
+/// For so long callers keep a token.
+pub(crate) const CACHE: Tick = 5;
 
 /// A fetch that was given up reaches upstream within so many ticks or never: the close watch lasts for
 /// the overlap and a little longer than this.
@@ -63,17 +65,24 @@ pub(crate) fn moment(tick: Tick) -> Moment {
     Moment::default().after(START + TICK * u32::from(tick))
 }
 
-/// The store's clock at a tick. `behind` is how far a failover set it back; each failover also takes
-/// a moment, so that a clock that is not behind never stands still.
-pub(crate) fn store_time(tick: Tick, behind: Tick, failovers: u8) -> Timestamp {
-    let moments = Duration::from_millis(if behind == 0 { u64::from(failovers) } else { 0 });
-    Timestamp::NEVER + START + TICK * u32::from(tick) - TICK * u32::from(behind) + moments
+/// The tick at which a replica's clocks stood there.
+pub(crate) fn tick_of(moment: Moment) -> Tick {
+    let ticks = (moment.boot.saturating_sub(START)).as_secs() / TICK.as_secs();
+    Tick::try_from(ticks).unwrap_or(Tick::MAX)
+}
+
+/// The store's clock at a tick. `ahead` is how far a failover set it forward, or back; each failover also
+/// takes a moment, so that a clock that is not behind never stands still.
+pub(crate) fn store_time(tick: Tick, ahead: i16, failovers: u8) -> Timestamp {
+    let moments = Duration::from_millis(if ahead < 0 { 0 } else { u64::from(failovers) });
+    let ticks = i64::from(tick) + i64::from(ahead);
+    Timestamp::NEVER + START + TICK * u32::try_from(ticks).unwrap_or(0) + moments
 }
 
 #[test]
 fn the_scaled_durations_keep_the_order_of_the_real_ones() {
     let rules = rules();
-    let cache = rules.watch - TICK;
+    let cache = TICK * u32::from(CACHE);
     assert!(rules.timeout < rules.close_watch && rules.close_watch < rules.lease);
     assert!(rules.lease < rules.reconcile && rules.reconcile < rules.watch);
     assert!(rules.lease * 2 + rules.reconcile + rules.timeout + cache < rules.overlap);

@@ -18,6 +18,7 @@ use super::actor::{Actor, Flight};
 use super::call::{Answer, Call};
 use super::sabotage::Sabotage;
 use super::scale::{Tick, moment};
+use super::setting::Setting;
 
 /// The one AppSecret.
 pub(crate) const SECRET: Fingerprint = Fingerprint::new(7);
@@ -76,6 +77,33 @@ pub(crate) enum Then {
         sent: Moment,
     },
     Asked,
+    /// A stable token was asked for without the store.
+    FetchedAlone {
+        version: Version,
+        force: bool,
+        started: Moment,
+    },
+    /// The record is read; a stable token that is not renewed yet is asked for again later.
+    ReadAndSeeRenewed,
+    /// A report asked for the right to check.
+    ReportClaimed {
+        grant: Box<Grant>,
+    },
+    /// A report checked.
+    ReportChecked {
+        grant: Box<Grant>,
+        sent: Moment,
+    },
+    /// What it found is told to the store.
+    ReportJudged {
+        refused: Option<Version>,
+    },
+    /// A report could not ask the store.
+    HeldChecked {
+        version: Version,
+        sent: Moment,
+    },
+    PauseSet,
 }
 
 /// One attempt under way.
@@ -84,12 +112,14 @@ pub(crate) struct Attempting {
     pub(crate) attempt: Attempt,
     pub(crate) permit: Permit,
     pub(crate) started: Moment,
+    /// What the fetch costs, as this replica will remember it.
+    pub(crate) charged: Memory,
 }
 
 /// What a step needs of its surroundings.
 pub(crate) struct Context<'a> {
     pub(crate) now: Tick,
-    pub(crate) sabotage: Sabotage,
+    pub(crate) setting: Setting,
     /// How many nonces were drawn in this tick.
     pub(crate) nonces: &'a mut u8,
 }
@@ -132,7 +162,7 @@ pub(crate) fn start(actor: &mut Actor, step: Step, context: &mut Context<'_>) ->
             context.send(Call::Claim(claim), Then::Claimed { grant, every })
         }
         Step::CheckCutOff => {
-            if context.sabotage == Sabotage::CutOffCheck {
+            if context.setting.lacks(Sabotage::CutOffCheck) {
                 return end_cut_off(actor, context);
             }
             check_held(actor, context, |version| Then::CutOffChecked {
@@ -146,7 +176,7 @@ pub(crate) fn start(actor: &mut Actor, step: Step, context: &mut Context<'_>) ->
             context.send(Call::Suspect(Suspect { floor }), Then::ReadAndEnd)
         }
         Step::Ask => context.send(Call::Ask, Then::Asked),
-        Step::RefreshAlone => None,
+        Step::RefreshAlone => fetch_alone(actor, false, context),
     }
 }
 
@@ -157,7 +187,7 @@ fn refresh(actor: &Actor, reason: Reason, context: &mut Context<'_>) -> Option<F
         .and_then(|(record, _)| record.servable());
     if let Some(stored) = stored
         && reason == Reason::Repair
-        && context.sabotage != Sabotage::Probe
+        && !context.setting.lacks(Sabotage::Probe)
     {
         let stored = Box::new(stored.clone());
         return context.send(Call::Check(stored.clone()), Then::Probed(stored));
@@ -167,7 +197,7 @@ fn refresh(actor: &Actor, reason: Reason, context: &mut Context<'_>) -> Option<F
 
 pub(crate) fn begin(actor: &Actor, reason: Reason, context: &mut Context<'_>) -> Option<Flight> {
     let started = context.clock();
-    let memory = if context.sabotage == Sabotage::Memory {
+    let memory = if context.setting.lacks(Sabotage::Memory) {
         Memory::default()
     } else {
         actor.replica.memory(started)
@@ -205,7 +235,7 @@ pub(crate) fn put_back(actor: &mut Actor, context: &Context<'_>) -> Option<Fligh
     })
 }
 
-fn check_held(
+pub(crate) fn check_held(
     actor: &Actor,
     context: &Context<'_>,
     then: impl FnOnce(Version) -> Then,
@@ -213,6 +243,31 @@ fn check_held(
     let held = actor.replica.live(context.clock())?.as_ref().clone();
     let version = held.version;
     context.send(Call::Check(Box::new(held)), then(version))
+}
+
+/// Asks upstream for a stable token without the store, within this replica's own memory of the budget.
+pub(crate) fn fetch_alone(actor: &mut Actor, force: bool, context: &Context<'_>) -> Option<Flight> {
+    let started = context.clock();
+    match actor.update(context.now, |replica| replica.begin_alone(force, started)) {
+        Ok(version) => {
+            let call = Call::Fetch {
+                begun: context.now,
+                force,
+            };
+            let then = Then::FetchedAlone {
+                version,
+                force,
+                started,
+            };
+            context.send(call, then)
+        }
+        Err(wait) => {
+            actor.update(context.now, |replica| {
+                replica.block(BlockedBy::BudgetSpent, started, wait);
+            });
+            None
+        }
+    }
 }
 
 /// The step ends, after the record was read.
@@ -248,7 +303,7 @@ pub(crate) fn back_off(actor: &mut Actor, context: &Context<'_>, by: BlockedBy) 
 }
 
 /// What was asked of upstream, as a verdict on the version.
-pub(crate) fn judge(version: Version, answer: &Answer) -> Call {
+pub(crate) fn judge(version: Version, answer: &Answer, reported: bool) -> Call {
     let verdict = match answer {
         Answer::Accepted => Verdict::Accepted,
         Answer::Refused => Verdict::Refused,
@@ -257,7 +312,7 @@ pub(crate) fn judge(version: Version, answer: &Answer) -> Call {
     Call::Judge(Judge {
         version,
         verdict,
-        reported: false,
+        reported,
     })
 }
 

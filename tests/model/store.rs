@@ -1,17 +1,20 @@
 //! The store: the domain's record behind its own functions, a standby that may fall behind, and what is
 //! promised of each change.
 
+use token_broker::domain::credential::Mode;
 use token_broker::domain::epoch::Epoch;
+use token_broker::domain::grant::Grant;
 use token_broker::domain::protocol::{Begin, Begun, Commit, Committed, Reason, Record};
+use token_broker::domain::rules::Rules;
 use token_broker::domain::secret::Fingerprint;
 use token_broker::domain::state::{Memory, State};
 use token_broker::domain::time::Timestamp;
 
 use super::call::{Answer, Call};
 use super::promise::Broken;
-use super::sabotage::{Sabotage, rules_under};
-use super::scale;
+use super::sabotage::Sabotage;
 use super::scale::{Tick, store_time};
+use super::setting::Setting;
 
 const ORIGIN: Fingerprint = Fingerprint::new(1);
 
@@ -22,8 +25,8 @@ pub(crate) struct Store {
     /// What a standby knows since replication to it stopped, and whether `begin` says that its change
     /// is confirmed all the same.
     standby: Option<(Box<Record>, bool)>,
-    /// How far its clock is behind.
-    behind: Tick,
+    /// How far its clock is ahead of the others, in ticks.
+    ahead: i16,
     /// How often its data went back or away.
     losses: u8,
     /// The highest epoch it ever handed out.
@@ -59,7 +62,7 @@ impl Store {
     }
 
     fn time(&self, now: Tick) -> Timestamp {
-        store_time(now, self.behind, self.losses)
+        store_time(now, self.ahead, self.losses)
     }
 
     /// Everything is gone.
@@ -78,20 +81,35 @@ impl Store {
         self.standby = None;
     }
 
-    /// The standby takes over, with a clock that is behind.
-    pub(crate) fn fail_over(&mut self, behind: Tick) {
+    /// The standby takes over, with a clock that is so far ahead, or behind.
+    pub(crate) fn fail_over(&mut self, ahead: i16) {
         if let Some((record, _)) = self.standby.take() {
             self.record = *record;
-            self.behind = behind;
+            self.ahead = ahead;
             self.losses += 1;
         }
     }
 
+    /// How far its clock is ahead of the others, in ticks.
+    pub(crate) const fn ahead(&self) -> i16 {
+        self.ahead
+    }
+
+    /// The newest epoch that it knows of.
+    pub(crate) const fn epoch(&self) -> Epoch {
+        self.record.state.epoch
+    }
+
+    /// How often its data went back or away.
+    pub(crate) const fn losses(&self) -> u8 {
+        self.losses
+    }
+
     /// The record as a replica reads it.
-    pub(crate) fn read(&self, now: Tick) -> (Record, Timestamp) {
+    pub(crate) fn read(&self, now: Tick, setting: Setting) -> (Record, Timestamp) {
         let at = self.time(now);
         let mut record = self.record.clone();
-        open(&mut record, at);
+        open(&mut record, &setting.rules(), at);
         (record, at)
     }
 
@@ -100,11 +118,11 @@ impl Store {
         &mut self,
         call: &Call,
         now: Tick,
-        sabotage: Sabotage,
+        setting: Setting,
     ) -> Result<Applied, Broken> {
         let at = self.time(now);
-        let rules = rules_under(sabotage);
-        open(&mut self.record, at);
+        let (rules, sabotage) = (setting.rules(), setting.sabotage);
+        open(&mut self.record, &rules, at);
         let before = self.record.clone();
         prepare(&mut self.record, call, sabotage, at);
         let told = |answer| Applied {
@@ -137,7 +155,9 @@ impl Store {
             }
             Call::Commit(commit) => {
                 let committed = record.commit(commit, &rules, at);
-                if sabotage == Sabotage::None {
+                if matches!(sabotage, Sabotage::None | Sabotage::Nonce)
+                    && setting.mode == Mode::Token
+                {
                     check_commit(commit, &before, record, committed)?;
                 }
                 told(Answer::Committed(committed))
@@ -164,14 +184,21 @@ impl Store {
                 record.suspect(suspect, &rules, at);
                 told(Answer::Done)
             }
+            Call::SetPause(pause) => {
+                record.set_pause(pause, at);
+                told(Answer::Done)
+            }
             Call::Ask => told(Answer::Done),
             Call::Read => quiet(Answer::Record(Box::new(record.clone()), at)),
-            Call::Fetch | Call::Check(_) => quiet(Answer::Away),
+            Call::Fetch { .. } | Call::Check(_) => quiet(Answer::Away),
         };
         if sabotage == Sabotage::None {
             check_suspect(call, &before.state, &self.record.state)?;
         }
         tamper(&mut self.record.state, call, sabotage);
+        if setting.mode == Mode::Token {
+            check_order(before.grant.as_ref(), self.record.grant.as_ref())?;
+        }
         Ok(applied)
     }
 
@@ -196,7 +223,7 @@ impl Store {
             return Err(Broken::TwoHolders);
         }
         let unique = again || permit.epoch > self.highest;
-        if !unique && self.behind == 0 {
+        if !unique && self.ahead == 0 {
             return Err(Broken::EpochTwice);
         }
         self.highest = self.highest.max(permit.epoch);
@@ -204,12 +231,12 @@ impl Store {
     }
 }
 
-fn open(record: &mut Record, at: Timestamp) {
-    let opened = record.open(&scale::rules(), ORIGIN, at);
+fn open(record: &mut Record, rules: &Rules, at: Timestamp) {
+    let opened = record.open(rules, ORIGIN, at);
     debug_assert!(opened.is_ok(), "there is only one fleet");
 }
 
-/// A late grant is not stored.
+/// A late grant is not stored, unless it is a stable token, which kills nothing.
 fn check_commit(
     commit: &Commit,
     before: &Record,
@@ -226,6 +253,21 @@ fn check_commit(
         return Err(Broken::LateStored);
     }
     Ok(())
+}
+
+/// Whoever looks into the store sees versions grow, and one token under each.
+fn check_order(before: Option<&Grant>, after: Option<&Grant>) -> Result<(), Broken> {
+    match (before, after) {
+        (Some(before), Some(after)) if after.version < before.version => {
+            Err(Broken::StoredBackwards)
+        }
+        (Some(before), Some(after))
+            if after.version == before.version && after.digest != before.digest =>
+        {
+            Err(Broken::VersionTwice)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Only a commit of a higher epoch clears a suspect, and no suspect goes back.

@@ -52,10 +52,15 @@ impl Space {
             foreign: false,
             broken: None,
         };
-        // As many kinds of fault as the history may have faults, so that each gets its turn.
-        let kinds: Vec<Fault> = (0..self.budget)
-            .filter_map(|_| draw.pick(&self.faults))
-            .collect();
+        // As many kinds of fault as the history may have faults, so that each gets its turn. Where just as
+        // many are named, they come in this order.
+        let named = self.faults.len() == usize::from(self.budget);
+        let kinds: Vec<Fault> = if named {
+            self.faults.clone()
+        } else {
+            let draws = (0..self.budget).filter_map(|_| draw.pick(&self.faults));
+            draws.collect()
+        };
         // Troubles that last: some end at once, some outlast everything.
         let patience = draw.pick(&[5, 30, 200]).unwrap_or(1);
         while world.now < self.horizon || !world.may_tick() {
@@ -87,6 +92,13 @@ impl Space {
             let faults = world.faults(&[*kind]);
             if let Some(fault) = draw.pick(&faults) {
                 return Some(fault);
+            }
+        }
+        let may_demand = world.demands < self.most_demands && world.now <= self.faults_until;
+        if may_demand && draw.one_in(10) {
+            let demands = world.demands(&self.demands);
+            if let Some(demand) = draw.pick(&demands) {
+                return Some(demand);
             }
         }
         let mut moves = world.moves();

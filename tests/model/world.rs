@@ -3,18 +3,20 @@
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
+use token_broker::domain::credential::Mode;
 use token_broker::domain::grant::Grant;
+use token_broker::domain::protocol::{Begun, SetPause};
 
-use super::actor::{Actor, Process};
+use super::actor::{Actor, Lane, Process};
 use super::answers;
 use super::call::{Answer, Call};
 use super::promise::{Broken, MOST_STEPS, bound};
-use super::sabotage::Sabotage;
-use super::scale::{LATEST_FETCH, Tick, moment};
+use super::scale::{CACHE, LATEST_FETCH, RECONCILE, Tick, moment};
+use super::setting::Setting;
 use super::shared::Shared;
 use super::step::{self, Context};
 use super::store::Store;
-use super::upstream::{Upstream, token_of};
+use super::upstream::{Token, Upstream, token_of};
 
 /// One replica and what changes too often to be hashed with it.
 #[derive(Clone, Hash)]
@@ -26,6 +28,43 @@ pub(crate) struct Side {
     steps: u8,
     /// For how many ticks without a break it has served a dead token.
     pub(crate) dead_for: Tick,
+    /// Where nothing has gone wrong so far: what it served last, and what before and until when.
+    given: (Option<Token>, Option<(Token, Tick)>),
+}
+
+impl Side {
+    /// A caller is given what is served. Answers which token callers may still have from before.
+    fn give(&mut self, served: Option<Token>, calm: bool, now: Tick) -> Option<Token> {
+        if !calm {
+            self.given = (None, None);
+            return None;
+        }
+        let (last, before) = self.given;
+        if served != last {
+            self.given = (served, last.map(|last| (last, now - 1)));
+        } else if before.is_some_and(|(_, until)| now > until + CACHE) {
+            self.given.1 = None;
+        }
+        self.given.1.map(|(token, _)| token)
+    }
+}
+
+/// Whether people have stopped the app.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Pausing {
+    /// Since when.
+    pub(crate) since: Option<Tick>,
+    /// When whoever remembers it was last kept from telling a store that may have forgotten.
+    shaken: Tick,
+}
+
+impl Pausing {
+    /// Whoever remembers needs time again to tell.
+    pub(crate) fn shake(&mut self, now: Tick) {
+        if self.since.is_some() {
+            self.shaken = now;
+        }
+    }
 }
 
 /// Everything.
@@ -41,19 +80,25 @@ pub(crate) struct World {
     pub(crate) nonces: u8,
     /// Faults so far.
     pub(crate) faults: u8,
-    pub(crate) sabotage: Sabotage,
+    /// What people and callers wanted so far.
+    pub(crate) demands: u8,
+    pub(crate) pausing: Pausing,
+    pub(crate) setting: Setting,
+    /// Where less is allowed than is promised: for how long a dead token may be served.
+    pub(crate) dead_at_most: Option<Tick>,
     /// Whether replicas hear of what others changed, or learn it only when they reconcile.
     pub(crate) signals: bool,
 }
 
 impl World {
     /// Nothing has happened yet.
-    pub(crate) fn cold(replicas: usize, sabotage: Sabotage) -> Self {
+    pub(crate) fn cold(replicas: usize, setting: Setting) -> Self {
         let side = Side {
-            actor: Shared::new(Actor::new(sabotage)),
+            actor: Shared::new(Actor::new(setting)),
             signalled: false,
             steps: 0,
             dead_for: 0,
+            given: (None, None),
         };
         Self {
             now: 0,
@@ -63,7 +108,10 @@ impl World {
             strays: Vec::new(),
             nonces: 0,
             faults: 0,
-            sabotage,
+            demands: 0,
+            pausing: Pausing::default(),
+            setting,
+            dead_at_most: None,
             signals: true,
         }
     }
@@ -89,7 +137,7 @@ impl World {
             self.upstream.hash(hasher);
             self.strays.hash(hasher);
             self.nonces.hash(hasher);
-            (self.faults, self.signals).hash(hasher);
+            (self.faults, self.signals, self.demands, self.pausing).hash(hasher);
         })
     }
 
@@ -106,12 +154,21 @@ impl World {
 
     /// One tick passes.
     pub(crate) fn tick(&mut self) -> Result<(), Broken> {
-        let limit = bound(self.upstream.foreign > 0);
+        let limit = self
+            .dead_at_most
+            .unwrap_or(bound(self.upstream.foreign > 0));
+        let calm = self.faults == 0 && self.pausing.since.is_none();
         let mut broken = Ok(());
         for side in &mut self.sides {
-            let served = side.actor.serves(self.now, self.sabotage);
+            let served = side.actor.serves(self.now, self.setting);
+            let died = side.give(served.map(|(token, _)| token), calm, self.now);
+            if died.is_some_and(|token| !self.upstream.accepts(token, self.now)) {
+                broken = Err(Broken::CacheDied);
+            }
             // While upstream answers nobody, no token is refused, and none can be found dead.
+            // An app that was paused is served to its end, and nobody looks after it.
             let dead = !self.upstream.down
+                && self.pausing.since.is_none()
                 && served.is_some_and(|(token, _)| !self.upstream.accepts(token, self.now));
             side.dead_for = if dead { side.dead_for + 1 } else { 0 };
             if side.dead_for > limit {
@@ -122,8 +179,9 @@ impl World {
         self.now += 1;
         self.nonces = 0;
         let now = self.now;
-        self.strays
-            .retain(|(sent, call)| !matches!(**call, Call::Fetch) || now - sent <= LATEST_FETCH);
+        self.strays.retain(|(sent, call)| {
+            !matches!(**call, Call::Fetch { .. }) || now - sent <= LATEST_FETCH
+        });
         broken
     }
 
@@ -132,7 +190,7 @@ impl World {
         let side = &mut self.sides[index];
         let mut context = Context {
             now: self.now,
-            sabotage: self.sabotage,
+            setting: self.setting,
             nonces: &mut self.nonces,
         };
         side.actor.edit(|actor| {
@@ -148,8 +206,8 @@ impl World {
     }
 
     /// The question of a replica is answered.
-    pub(crate) fn apply(&mut self, index: usize) -> Result<(), Broken> {
-        let Some(flight) = self.sides[index].actor.flight.clone() else {
+    pub(crate) fn apply(&mut self, index: usize, lane: Lane) -> Result<(), Broken> {
+        let Some(flight) = self.sides[index].actor.lane(lane).cloned() else {
             return Ok(());
         };
         let cut_off = self.sides[index].actor.cut_off;
@@ -158,13 +216,13 @@ impl World {
         } else {
             self.answer(&flight.call, Some(index))?
         };
-        self.set_answer(index, answer);
+        self.set_answer(index, lane, answer);
         Ok(())
     }
 
-    pub(crate) fn set_answer(&mut self, index: usize, answer: Answer) {
+    pub(crate) fn set_answer(&mut self, index: usize, lane: Lane, answer: Answer) {
         self.sides[index].actor.edit(|actor| {
-            if let Some(flight) = &mut actor.flight {
+            if let Some(flight) = actor.lane_mut(lane) {
                 flight.answer = Some(answer);
             }
         });
@@ -173,13 +231,14 @@ impl World {
     fn answer(&mut self, call: &Call, from: Option<usize>) -> Result<Answer, Broken> {
         let now = self.now;
         match call {
-            Call::Fetch if self.upstream.down => Ok(Answer::NotSent),
-            Call::Fetch => Ok(Answer::Issued(self.upstream.issue(now))),
+            Call::Fetch { .. } if self.upstream.down => Ok(Answer::NotSent),
+            Call::Fetch { begun, force } => self.fetched(*begun, *force),
             Call::Check(_) if self.upstream.down => Ok(Answer::Away),
             Call::Check(grant) => Ok(self.checked(grant)),
             call => {
-                let sabotage = self.sabotage;
-                let applied = self.store.edit(|store| store.apply(call, now, sabotage))?;
+                let setting = self.setting;
+                let applied = self.store.edit(|store| store.apply(call, now, setting))?;
+                self.note_pause(call, &applied.answer)?;
                 if applied.signals && self.signals {
                     for (index, side) in self.sides.iter_mut().enumerate() {
                         let hears = side.actor.runs() && !side.actor.cut_off;
@@ -189,6 +248,44 @@ impl World {
                 Ok(applied.answer)
             }
         }
+    }
+
+    fn fetched(&mut self, begun: Tick, force: bool) -> Result<Answer, Broken> {
+        let setting = self.setting;
+        let spaced = setting.mode == Mode::Stable || self.upstream.is_spaced(self.now);
+        if self.faults == 0 && self.demands == 0 && !spaced {
+            return Err(Broken::NeedlessFetch);
+        }
+        if setting.scarce {
+            self.upstream
+                .count(begun, self.store.ahead(), self.store.losses())?;
+        }
+        let (token, left) = self.upstream.issue(self.now, setting.mode, force);
+        Ok(Answer::Issued(token, left))
+    }
+
+    /// No lease for an app that is paused, as soon as whoever remembers it has had time to tell.
+    fn note_pause(&mut self, call: &Call, answer: &Answer) -> Result<(), Broken> {
+        if let Call::SetPause(pause) = call {
+            self.pausing.since = pause.paused.then_some(self.now);
+        }
+        let granted = matches!(
+            answer,
+            Answer::Begun {
+                begun: Begun::Granted(_),
+                ..
+            }
+        );
+        let told = self.pausing.since.max(Some(self.pausing.shaken));
+        let late = told.is_some_and(|told| self.now > told + RECONCILE + 1);
+        let known = self.sides.iter().any(|side| {
+            let actor = &side.actor;
+            actor.runs() && !actor.cut_off && actor.replica.view(moment(self.now)).paused
+        });
+        if granted && self.pausing.since.is_some() && late && known {
+            return Err(Broken::PausedFetch);
+        }
+        Ok(())
     }
 
     fn checked(&self, grant: &Grant) -> Answer {
@@ -206,16 +303,17 @@ impl World {
     }
 
     /// An answer arrives, and what follows from it is done.
-    pub(crate) fn deliver(&mut self, index: usize) -> Result<(), Broken> {
+    pub(crate) fn deliver(&mut self, index: usize, lane: Lane) -> Result<(), Broken> {
         let side = &mut self.sides[index];
         let mut context = Context {
             now: self.now,
-            sabotage: self.sabotage,
+            setting: self.setting,
             nonces: &mut self.nonces,
         };
         side.actor.edit(|actor| {
-            if let Some(flight) = actor.flight.take() {
-                actor.flight = answers::take(actor, flight, &mut context);
+            if let Some(flight) = actor.lane_mut(lane).take() {
+                let next = answers::take(actor, flight, &mut context);
+                *actor.lane_mut(lane) = next;
             }
         });
         self.note_served(index)
@@ -223,18 +321,18 @@ impl World {
 
     /// The follower reads the record.
     pub(crate) fn follow(&mut self, index: usize) -> Result<(), Broken> {
-        let (now, sabotage) = (self.now, self.sabotage);
+        let (now, setting) = (self.now, self.setting);
         let side = &mut self.sides[index];
-        let reading = (!side.actor.cut_off).then(|| self.store.read(now));
+        let reading = (!side.actor.cut_off).then(|| self.store.read(now, setting));
         side.signalled = false;
-        side.actor.edit(|actor| actor.read(now, sabotage, reading));
+        side.actor.edit(|actor| actor.read(now, setting, reading));
         self.note_served(index)
     }
 
     /// The follower asks, and its answer is delayed.
     pub(crate) fn delay_reading(&mut self, index: usize) {
         let now = self.now;
-        let (record, at) = self.store.read(now);
+        let (record, at) = self.store.read(now, self.setting);
         let side = &mut self.sides[index];
         side.signalled = false;
         side.actor.edit(|actor| {
@@ -245,10 +343,10 @@ impl World {
 
     /// The delayed answer arrives.
     pub(crate) fn end_delay(&mut self, index: usize) -> Result<(), Broken> {
-        let (now, sabotage) = (self.now, self.sabotage);
+        let (now, setting) = (self.now, self.setting);
         self.sides[index].actor.edit(|actor| {
             if let Some((record, at, sent)) = actor.delayed.take() {
-                actor.observe(now, sabotage, *record, at, sent);
+                actor.observe(now, setting, *record, at, sent);
             }
         });
         self.note_served(index)
@@ -257,7 +355,7 @@ impl World {
     /// Never backwards.
     pub(crate) fn note_served(&mut self, index: usize) -> Result<(), Broken> {
         let side = &mut self.sides[index];
-        let Some((_, version)) = side.actor.serves(self.now, self.sabotage) else {
+        let Some((_, version)) = side.actor.serves(self.now, self.setting) else {
             return Ok(());
         };
         let before = side.actor.served;
@@ -271,7 +369,7 @@ impl World {
     }
 
     /// Ends every trouble that lasts.
-    pub(crate) fn heal(&mut self) {
+    pub(crate) fn heal(&mut self) -> Result<(), Broken> {
         let now = self.now;
         self.upstream.down = false;
         self.strays.clear();
@@ -286,25 +384,34 @@ impl World {
                     actor.cut_off = false;
                     actor.reconnect(now);
                 }
+                // Whoever wanted a pause and was held up does not want it any more.
+                actor
+                    .errand
+                    .take_if(|errand| matches!(errand.call, Call::SetPause(_)));
             });
         }
+        if self.pausing.since.is_some() {
+            self.answer(&Call::SetPause(SetPause { paused: false }), None)?;
+        }
+        Ok(())
     }
 
     /// Whether every replica serves a token that upstream accepts.
     pub(crate) fn all_is_well(&self) -> bool {
         self.sides.iter().all(|side| {
             side.actor
-                .serves(self.now, self.sabotage)
+                .serves(self.now, self.setting)
                 .is_some_and(|(token, _)| self.upstream.accepts(token, self.now))
         })
     }
 
     /// What a replica asked, and what it was answered, for people.
     pub(crate) fn question(&self, index: usize) -> String {
-        let flight = self.sides[index].actor.flight.as_ref();
-        flight.map_or_else(String::new, |flight| {
-            format!("{:?} → {:?}", flight.call, flight.answer)
-        })
+        let actor = &self.sides[index].actor;
+        let flights = actor.flight.iter().chain(&actor.errand);
+        flights
+            .map(|flight| format!("{:?} → {:?} ", flight.call, flight.answer))
+            .collect()
     }
 
     /// The state in a line, for people.
@@ -313,7 +420,7 @@ impl World {
             .sides
             .iter()
             .map(|side| {
-                let served = side.actor.serves(self.now, self.sabotage);
+                let served = side.actor.serves(self.now, self.setting);
                 let dead = served.is_some_and(|(token, _)| !self.upstream.accepts(token, self.now));
                 let token = served.map(|(token, _)| token);
                 format!(

@@ -7,7 +7,7 @@ use super::{Blocked, BlockedBy, Held, Reading, Replica, Standing};
 use crate::domain::budget::Share;
 use crate::domain::epoch::Version;
 use crate::domain::grant::Grant;
-use crate::domain::protocol::{Attempt, Record};
+use crate::domain::protocol::{Attempt, Permit, Record};
 use crate::domain::rules::Rules;
 use crate::domain::secret::Digest;
 use crate::domain::state::{Memory, State};
@@ -205,6 +205,40 @@ impl Replica {
     /// The connection to the store was made again: it may be another machine that knows less.
     pub fn reconnected(&mut self, now: Moment) {
         self.close_watch_until = now.boot + self.rules.close_watch_lasts();
+    }
+
+    /// What this replica will have seen once it has fetched under this lease, should the store lose its
+    /// data before anybody has read it there.
+    #[must_use]
+    pub fn charged(&self, permit: &Permit) -> Memory {
+        let (seen, begun_at) = (self.seen, permit.begun_at);
+        let forced_budget = if permit.force {
+            self.rules
+                .forced_budget
+                .charge(seen.forced_budget, begun_at)
+        } else {
+            seen.forced_budget
+        };
+        Memory {
+            budget: self.rules.budget.charge(seen.budget, begun_at),
+            forced_budget,
+            last_fetch: seen.last_fetch.max(begun_at),
+            ..seen
+        }
+    }
+
+    /// A fetch was sent, and this is what it has [charged](Replica::charged). `issued` = a grant may have
+    /// come of it.
+    pub fn spent(&mut self, charged: Memory, issued: bool) {
+        let last_fetch = if issued {
+            charged.last_fetch
+        } else {
+            self.seen.last_fetch
+        };
+        self.seen = self.seen.furthest(Memory {
+            last_fetch,
+            ..charged
+        });
     }
 
     /// The others were asked for a grant.

@@ -6,7 +6,7 @@ use super::*;
 use crate::domain::budget::Budget;
 use crate::domain::credential::Mode;
 use crate::domain::epoch::{Epoch, Nonce};
-use crate::domain::protocol::Reason;
+use crate::domain::protocol::{Permit, Reason};
 use crate::domain::secret::{Digest, Secret};
 use crate::domain::state::{Check, Dead, Intent, Lease, Pause};
 
@@ -392,6 +392,42 @@ fn an_attempt_whose_end_the_store_forgot_is_remembered() {
         assert_eq!(memory.last_fetch, store_time(3600));
         assert_eq!(memory.budget, store_time(9000));
     }
+}
+
+#[test]
+fn what_its_own_fetch_cost_outlives_a_store_that_loses_it_at_that_very_moment() {
+    let permit = Permit {
+        epoch: Epoch(9),
+        begun_at: store_time(3600),
+        valid_for: 20 * SECOND,
+        failures: 0,
+        force: false,
+    };
+    let mut replica = serving();
+    let before = replica.memory(moment(3600));
+    let charged = replica.charged(&permit);
+    assert_eq!(
+        replica.memory(moment(3600)),
+        before,
+        "nothing was sent so far"
+    );
+    replica.spent(charged, false);
+    let refused = replica.memory(moment(3601));
+    assert_eq!(
+        refused.budget,
+        rules(Mode::Token)
+            .budget
+            .charge(before.budget, store_time(3600))
+    );
+    assert_eq!(refused.last_fetch, before.last_fetch, "it issued nothing");
+    replica.spent(charged, true);
+    assert_eq!(
+        replica.memory(moment(3601)).last_fetch,
+        store_time(3600),
+        "it may have issued a grant"
+    );
+    replica.observe(Record::default(), store_time(3602), moment(3602));
+    assert_eq!(replica.memory(moment(3602)).budget, refused.budget);
 }
 
 #[test]
