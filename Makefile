@@ -28,13 +28,18 @@ test: tools format lint deny ## Check everything: format, lints, licences, all t
 	$(CARGO) test --workspace --no-fail-fast
 
 .PHONY: simulate
-simulate: ## Simulate for long: SEEDS=200 histories of DAYS=3 days each, from FIRST=1000 on
-	SIMULATION_SEEDS=$(or $(SEEDS),200) SIMULATION_DAYS=$(or $(DAYS),3) SIMULATION_FIRST=$(or $(FIRST),1000) \
-		$(CARGO) test --release --test simulation -- --nocapture
+simulate: ## Simulate YEARS=10 years of fleets under faults, from the seed FIRST=1000000 on
+	SIMULATION_YEARS=$(or $(YEARS),10) SIMULATION_FIRST=$(or $(FIRST),1000000) \
+		$(CARGO) test --release --test simulation -- --nocapture years::as_many
+
+.PHONY: compare
+compare: ## Simulate HISTORIES=40 times three days with the broker and with four other ways to keep a token
+	SIMULATION_COMPARE=$(or $(HISTORIES),40) $(CARGO) test --release --test simulation -- --nocapture comparison::the_broker
 
 .PHONY: model
-model: ## Check the protocol's model for long: FAULTS=1 faults, exhaustively
-	MODEL_FAULTS=$(or $(FAULTS),1) $(CARGO) test --release --test model -- --nocapture
+model: ## Check the protocol's model for long: FAULTS=1 faults and DEMANDS=0 requests of people, exhaustively
+	MODEL_FAULTS=$(or $(FAULTS),1) MODEL_DEMANDS=$(or $(DEMANDS),0) MODEL_LIMIT=$(or $(LIMIT),20000000) \
+		$(CARGO) test --release --test model -- --nocapture as_many_faults
 
 .PHONY: chaos
 chaos: ## Inflict faults at random on real processes: MINUTES=60 from SEED=1 on; STORE=standalone keeps to one kind

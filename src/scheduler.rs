@@ -119,6 +119,7 @@ pub struct Scheduler {
     purposes: HashMap<Id, (SlotId, Task)>,
     places: Arc<Semaphore>,
     attending: Arc<Semaphore>,
+    longest_nap: Duration,
 }
 
 impl Scheduler {
@@ -136,8 +137,17 @@ impl Scheduler {
             purposes: HashMap::new(),
             places: Arc::new(Semaphore::new(SIDE_BY_SIDE)),
             attending: Arc::new(Semaphore::new(ATTENDED)),
+            longest_nap: NAP,
         };
         (scheduler, Desk(sender))
+    }
+
+    /// The same for a machine that is never suspended: it sleeps for so long at a stretch where nothing is
+    /// due. Simulated years are made of such naps.
+    #[must_use]
+    pub const fn napping(mut self, longest: Duration) -> Self {
+        self.longest_nap = longest;
+        self
     }
 
     /// Plans and starts steps until told to stop; then waits for the steps under way, so that no fetch
@@ -178,9 +188,9 @@ impl Scheduler {
 
     fn nap(&self) -> Duration {
         let now = self.refresher.clock.now().boot;
-        self.timers
-            .first()
-            .map_or(NAP, |(at, _)| at.saturating_sub(now).min(NAP))
+        self.timers.first().map_or(self.longest_nap, |(at, _)| {
+            at.saturating_sub(now).min(self.longest_nap)
+        })
     }
 
     /// Forgets a credential that is in force no more, once nothing is under way for it.

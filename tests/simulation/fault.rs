@@ -34,6 +34,22 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
+    /// A fault of a healthy company: a deployment, a short stop, a network that loses a little.
+    pub(crate) fn benign(dice: &mut Dice, replicas: usize) -> Self {
+        let replica =
+            usize::try_from(dice.below(u64::try_from(replicas).unwrap_or(1))).unwrap_or(0);
+        let lasts = dice.between(SECOND, 5 * MINUTE);
+        match dice.below(9) {
+            0..=2 => Self::Crash(replica),
+            3 => Self::Stop(replica, lasts.min(MINUTE)),
+            4 => Self::Link(replica, Link::Away, lasts),
+            5 => Self::AllLinks(Link::LosesReplies(0.1), lasts),
+            6 => Self::Weather(Weather::Down, lasts),
+            7 => Self::Weather(Weather::Errs(-1), lasts),
+            _ => Self::SignalsLost(0.3, lasts),
+        }
+    }
+
     /// Any fault. Outages last up to `longest`.
     pub(crate) fn any(dice: &mut Dice, replicas: usize, longest: Duration) -> Self {
         let replica =
@@ -87,6 +103,24 @@ impl Fault {
             5 => Weather::Errs(-1),
             6 => Weather::Errs(45011),
             _ => Weather::Garbles,
+        }
+    }
+
+    /// How long it lasts, as far as that is known beforehand.
+    pub(crate) fn lasts(self) -> Duration {
+        match self {
+            Self::Stop(_, lasts)
+            | Self::StopAt(_, lasts)
+            | Self::Link(_, _, lasts)
+            | Self::AllLinks(_, lasts)
+            | Self::Weather(_, lasts)
+            | Self::SignalsLost(_, lasts)
+            | Self::Unconfirmed(lasts)
+            | Self::Nuisance(lasts) => lasts,
+            Self::Crash(_) | Self::CrashAt(_) => 10 * SECOND,
+            Self::Flush | Self::Evict | Self::FailOver(..) | Self::Foreign | Self::WallStep(..) => {
+                Duration::ZERO
+            }
         }
     }
 

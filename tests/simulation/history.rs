@@ -29,6 +29,8 @@ pub(crate) struct Setup {
     pub(crate) daily_limit: u32,
     /// The most fetches that any day may see; the limit, unless all is well.
     pub(crate) most_fetches: usize,
+    /// How long a scheduler sleeps at a stretch: the product's second where machines are suspended.
+    pub(crate) nap: Duration,
 }
 
 impl Setup {
@@ -37,6 +39,7 @@ impl Setup {
         replicas: 3,
         daily_limit: 2000,
         most_fetches: 2000,
+        nap: Duration::from_secs(1),
     };
     pub(crate) const STABLE: Self = Self {
         mode: Mode::Stable,
@@ -66,6 +69,7 @@ pub(crate) struct Outcome {
     pub(crate) checks: u64,
     pub(crate) store_calls: u64,
     pub(crate) lasted: Duration,
+    pub(crate) most_in_a_day: usize,
 }
 
 /// The configuration's defaults.
@@ -102,7 +106,15 @@ impl History {
         let credential = Credential::access_token(AppId::parse("wx1").ok()?, setup.mode);
         let node = |number| {
             let credential = credential.clone();
-            Node::new(number, &world, &store, &wechat, credential, rules(setup))
+            Node::new(
+                number,
+                &world,
+                &store,
+                &wechat,
+                credential,
+                rules(setup),
+                setup.nap,
+            )
         };
         let nodes: Vec<_> = (0..setup.replicas).map(node).collect();
         let mut callers = JoinSet::new();
@@ -198,6 +210,14 @@ impl History {
     }
 }
 
+/// One thread, and a clock that goes on by itself where nobody has anything to do.
+pub(crate) fn paused_runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+}
+
 /// Runs one history; the same seed and the same script give the same history.
 pub(crate) fn run(seed: u64, setup: Setup, script: impl AsyncFnOnce(&History)) -> Outcome {
     let failed = |why: String| Outcome {
@@ -208,12 +228,9 @@ pub(crate) fn run(seed: u64, setup: Setup, script: impl AsyncFnOnce(&History)) -
         checks: 0,
         store_calls: 0,
         lasted: Duration::ZERO,
+        most_in_a_day: 0,
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-    {
+    let runtime = match paused_runtime() {
         Ok(runtime) => runtime,
         Err(error) => return failed(error.to_string()),
     };
@@ -247,6 +264,7 @@ pub(crate) fn run(seed: u64, setup: Setup, script: impl AsyncFnOnce(&History)) -
             checks,
             store_calls: history.store.calls(),
             lasted: world.now(),
+            most_in_a_day: history.wechat.most_in_a_day(),
         }
     })
 }

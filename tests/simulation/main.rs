@@ -2,6 +2,8 @@
 //! WeChat that fail on demand, and an oracle that knows which token lives. From one seed, everything is
 //! determined.
 
+mod baseline;
+mod comparison;
 mod fault;
 mod histories;
 mod history;
@@ -9,6 +11,7 @@ mod machine;
 mod oracle;
 mod oracle_tests;
 mod outages;
+mod plan;
 mod replica;
 mod scenarios;
 mod stable;
@@ -16,3 +19,4 @@ mod store;
 mod store_link;
 mod upstream;
 mod world;
+mod years;

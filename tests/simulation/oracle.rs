@@ -51,10 +51,12 @@ struct Told {
     /// Since when nothing kept it from its work: it ran, and the store was there.
     able_since: Duration,
     running_since: Duration,
+    /// How long nobody had called before the call under way.
+    pause: Duration,
 }
 
 /// Figures of a history.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Figures {
     /// The longest that a dead token was served.
     pub(crate) dead_for: Duration,
@@ -63,6 +65,9 @@ pub(crate) struct Figures {
     pub(crate) refused: u64,
     /// Reports that callers made.
     pub(crate) reports: u64,
+    /// Over all replicas, the time for which a caller would have got a dead token, or none.
+    pub(crate) dead_time: Duration,
+    pub(crate) refused_time: Duration,
 }
 
 /// Watches a history.
@@ -125,6 +130,7 @@ impl Oracle {
                 (pause, waits, nuisance, dice.chance(0.3))
             });
             tokio::time::sleep(pause).await;
+            lock(&self.told[node.number]).pause = pause;
             self.follow(&node);
             let Some((broker, id, process)) = node.broker() else {
                 continue;
@@ -151,6 +157,7 @@ impl Oracle {
         if process != told.process {
             *told = Told {
                 process,
+                pause: told.pause,
                 running_since: now,
                 able_since: now,
                 ..Told::default()
@@ -237,6 +244,9 @@ impl Oracle {
         ));
         let mut figures = lock(&self.figures);
         figures.dead_for = figures.dead_for.max(dead_for);
+        if self.wechat.answers() {
+            figures.dead_time += lock(&self.told[number]).pause;
+        }
         drop(figures);
         if dead_for > promise.dead_for && !unvouched || promise.must_serve {
             self.world.violation(format_args!(
@@ -262,7 +272,12 @@ impl Oracle {
 
     fn judge_refusal(&self, node: &Node, view: &View, moment: Moment, refusal: Refusal) {
         let (now, number) = (self.world.now(), node.number);
-        lock(&self.figures).refused += 1;
+        let pause = lock(&self.told[number]).pause;
+        {
+            let mut figures = lock(&self.figures);
+            figures.refused += 1;
+            figures.refused_time += pause;
+        }
         self.world
             .log(format_args!("r{number} refuses {refusal:?}"));
         let promise = *lock(&self.promise);

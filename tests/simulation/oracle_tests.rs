@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::history::{HOUR, History, MINUTE, Outcome, Setup, run};
-use super::store::Mischief;
+use super::store::{Link, Mischief};
+use super::upstream::Weather;
 use super::world::Stage;
 
 /// A history in which a holder stalls at `stage`, with a store that breaks the protocol or keeps it.
@@ -105,6 +106,51 @@ fn the_oracle_notices_a_store_that_forgets_what_was_spent() {
         history.begin().await;
         history.oracle.callers(|callers| callers.nuisance = 0.2);
         history.elapse(10 * HOUR).await;
+    });
+    assert!(!outcome.violations.is_empty());
+}
+
+#[test]
+fn the_oracle_notices_a_store_that_repeats_epochs() {
+    let outcome = stalled(Some(Mischief::RepeatsEpochs), Stage::Asks, Setup::TOKEN);
+    assert!(!outcome.violations.is_empty());
+}
+
+/// A token that somebody else's fetch killed, which the watch finds and a broken store does not believe.
+#[test]
+fn the_oracle_notices_a_store_that_ignores_deaths() {
+    let killed = |mischief: Option<Mischief>| {
+        run(1, Setup::TOKEN, async |history| {
+            history.begin().await;
+            if let Some(mischief) = mischief {
+                history.store.set_mischief(mischief);
+            }
+            history.oracle.callers(|callers| callers.reports = 0.0);
+            history
+                .oracle
+                .promise(|promise| promise.dead_for = Duration::from_secs(65));
+            history.wechat.foreign_fetch();
+            history.elapse(20 * MINUTE).await;
+        })
+    };
+    assert_eq!(killed(None).violations, [""; 0]);
+    assert!(!killed(Some(Mischief::IgnoresDeaths)).violations.is_empty());
+}
+
+/// No broker can know better where both of a machine's clocks lose the same hours and nobody can be asked:
+/// the oracle does.
+#[test]
+fn the_oracle_notices_clocks_that_lose_time_together() {
+    let outcome = run(1, Setup::TOKEN, async |history| {
+        history.begin().await;
+        history.store.set_all_links(Link::Away);
+        history.wechat.set_weather(Weather::Down);
+        history.elapse(MINUTE).await;
+        for node in &history.nodes {
+            node.clock.step_wall(-10_800_000);
+            node.clock.stopped_for(3 * HOUR);
+        }
+        history.elapse(3 * HOUR).await;
     });
     assert!(!outcome.violations.is_empty());
 }

@@ -39,6 +39,7 @@ pub(crate) struct Node {
     store: Arc<SharedStore>,
     wechat: Arc<WeChat>,
     subject: Subject,
+    nap: Duration,
     process: Mutex<Option<Process>>,
 }
 
@@ -58,6 +59,7 @@ impl Node {
         wechat: &Arc<WeChat>,
         credential: Credential,
         rules: Rules,
+        nap: Duration,
     ) -> Arc<Self> {
         let shift = |dice: &mut super::world::Dice, most: u64| {
             i64::try_from(dice.below(2 * most)).unwrap_or(0) - i64::try_from(most).unwrap_or(0)
@@ -73,6 +75,7 @@ impl Node {
             store: Arc::clone(store),
             wechat: Arc::clone(wechat),
             subject: Subject { credential, rules },
+            nap,
             process: Mutex::new(None),
         })
     }
@@ -105,7 +108,8 @@ impl Node {
             recheck: Arc::new(Notify::new()),
             secrets: Arc::new(AppSecrets::new([(app.clone(), Secret::new("s"))])),
         });
-        let (mut scheduler, desk) = Scheduler::new(Arc::clone(&refresher), changes);
+        let (scheduler, desk) = Scheduler::new(Arc::clone(&refresher), changes);
+        let mut scheduler = scheduler.napping(self.nap);
         let broker = Broker::new(reader, desk, clock, COLD_WAIT);
         let Some(id) = broker.find(app.as_str()) else {
             self.world.violation(format_args!("the app is not found"));

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::history::{DAY, HOUR, History, MINUTE, Setup, for_each_seed, seeds};
+use super::history::{DAY, HOUR, History, MINUTE, Setup, for_each_seed, run, seeds};
 use super::store::Link;
 use super::upstream::Weather;
 use super::world::Stage;
@@ -131,6 +131,27 @@ fn a_holder_that_stalls_at_any_step_is_overtaken_and_repaired() {
             },
         );
     }
+}
+
+/// No lease can close this: the holder looks at its lease, stands still for longer than the close watch, sends
+/// all the same, and dies before it can tell. It looks like a foreign fetch, and is found like one.
+#[test]
+fn a_holder_that_stalls_before_sending_and_then_dies_is_found_by_the_watch() {
+    let outcome = run(1, Setup::TOKEN, async |history| {
+        history.begin().await;
+        history.oracle.callers(|callers| callers.reports = 0.0);
+        history.oracle.promise(|promise| promise.dead_for = WATCH);
+        let replica = history.world.reached(Stage::Sends).await;
+        history.nodes[replica].stop();
+        history.elapse(8 * MINUTE).await;
+        history.nodes[replica].go_on();
+        let sender = history.world.reached(Stage::Issued).await;
+        history.nodes[sender].crash();
+        history.elapse(10 * MINUTE).await;
+    });
+    assert_eq!(outcome.violations, [""; 0]);
+    let dead_for = outcome.figures.dead_for;
+    assert!(dead_for > CLOSE, "the watch was not needed: {dead_for:?}");
 }
 
 #[test]

@@ -46,6 +46,10 @@ pub(crate) enum Mischief {
     ForgetsIntents,
     /// The budget is never charged.
     ForgetsBudget,
+    /// Each lease has the same number.
+    RepeatsEpochs,
+    /// What a check found dead is stored as if nothing had been said.
+    IgnoresDeaths,
 }
 
 /// The shared store.

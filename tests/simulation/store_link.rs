@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use token_broker::domain::epoch::Epoch;
 use token_broker::domain::protocol::{
     Attempt, Begin, Begun, Claim, Claimed, Commit, Committed, Failure, Judge, Judged, PutBack,
     PutBackAnswer, Record, SetPause, Suspect,
@@ -101,7 +102,17 @@ impl Store for StoreLink {
                 if mischief == Some(Mischief::NoSecondLook) {
                     record.state.suspect = Some(record.state.epoch);
                 }
-                let begun = record.begin(&input, &rules, now);
+                let mut begun = record.begin(&input, &rules, now);
+                if mischief == Some(Mischief::RepeatsEpochs)
+                    && let Begun::Granted(permit) = &mut begun
+                {
+                    let again = Epoch(u64::MAX / 2);
+                    permit.epoch = again;
+                    record.state.lease = record.state.lease.map(|lease| Lease {
+                        epoch: again,
+                        ..lease
+                    });
+                }
                 if mischief == Some(Mischief::ForgetsBudget) {
                     record.state.budget = before;
                 }
@@ -171,7 +182,10 @@ impl Store for StoreLink {
 
     async fn judge(&self, of: &Subject, input: &Judge) -> Result<Stamped<Judged>, StoreError> {
         let (input, rules) = (*input, of.rules.clone());
-        self.change("judge", of, move |record, now, _| {
+        self.change("judge", of, move |record, now, mischief| {
+            if mischief == Some(Mischief::IgnoresDeaths) {
+                return (Judged::Ignored, false);
+            }
             let judged = record.judge(&input, &rules, now);
             (judged, matches!(judged, Judged::Dead { .. }))
         })

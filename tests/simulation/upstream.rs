@@ -104,6 +104,11 @@ impl WeChat {
         issued.map(|issued| issued.dies_at)
     }
 
+    /// Whether anybody gets an answer: while nobody does, a dead token is as good as any.
+    pub(crate) fn answers(&self) -> bool {
+        !matches!(self.weather(), Weather::Down | Weather::Hangs)
+    }
+
     /// Whether this is the latest token.
     pub(crate) fn is_latest(&self, value: &str) -> bool {
         let inner = lock(&self.inner);
