@@ -86,6 +86,16 @@ audit: tools ## Ask for advisories about the dependencies; needs the RustSec dat
 doc: ## Build the crate's documentation, warnings denied
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --workspace --document-private-items
 
+.PHONY: openapi
+openapi: ## Write docs/openapi.json, the contract, anew from the code
+	@$(CARGO) build --quiet --bin token-broker
+	$(CARGO) run --quiet --bin token-broker -- openapi >docs/openapi.json
+
+.PHONY: test-contract
+test-contract: ## Play the contract against a running broker with schemathesis, SECONDS_OF_FUZZING=300; needs python3
+	@$(CARGO) build --quiet --workspace --bins
+	@tests/contract/run.sh
+
 .PHONY: check-deploy
 check-deploy: ## Check all that deploys and watches it; CHECKS="rules chart" runs some. Needs the binaries (make build)
 	@deploy/checks/run.sh $(CHECKS)

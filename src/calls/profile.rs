@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 /// What a picture's address ends in, for each of its sizes; 0 is the largest, 640 pixels.
 const AVATAR_SIZES: [&str; 5] = ["0", "46", "64", "96", "132"];
 
 /// A profile, in WeChat's own words.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize, ToSchema)]
 pub struct Profile {
     /// Who it is to this app.
     pub openid: String,

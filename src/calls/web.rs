@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::{CallError, Calls, Lang, Profile};
 use crate::domain::secret::Secret;
@@ -66,7 +67,7 @@ pub struct Consent<'a> {
 }
 
 /// A token of web authorization. Not `Debug`: it is a secret.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, ToSchema)]
 pub struct WebToken {
     /// The token: the person's, good for `userinfo` and `check` alone.
     pub access_token: String,
@@ -90,7 +91,7 @@ pub struct WebToken {
 }
 
 /// A mini-program's session. Not `Debug`: its key is a secret.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, Serialize, ToSchema)]
 pub struct Session {
     /// Who it is to this app.
     pub openid: String,

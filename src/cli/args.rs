@@ -77,6 +77,8 @@ pub enum Command {
     /// Make keys for callers
     #[command(subcommand)]
     Key(Key),
+    /// Print the contract of the API: OpenAPI 3.1, JSON
+    Openapi,
     /// Print a shell's completions
     Completions {
         /// The shell.

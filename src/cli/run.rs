@@ -3,7 +3,8 @@
 use super::args::{Args, Command, Key, Token};
 use super::environment::Environment;
 use super::failure::Failure;
-use super::{check_config, completions, healthcheck, key, serve, status, token};
+use super::{check_config, completions, healthcheck, key, output, serve, status, token};
+use crate::http::openapi_json;
 
 /// Does what was asked for.
 ///
@@ -27,6 +28,7 @@ pub fn run(args: Args, environment: &Environment) -> Result<(), Failure> {
             token::get(&target.api(environment)?, &key.read(environment)?, &appid)
         }
         Command::Key(Key::New { id }) => key::new(&id),
+        Command::Openapi => output::print(&openapi_json()),
         Command::Completions { shell } => completions::print(shell),
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use actix_web::HttpResponse;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::call::Call;
 use super::problem::Problem;
@@ -58,18 +59,25 @@ async fn set_pause(call: &Call, paused: bool) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok().json(AppState::of(broker, id)))
 }
 
-#[derive(Serialize)]
-struct Apps<'a> {
+/// The state of apps.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Apps<'a> {
+    /// Those that the caller administers.
     apps: Vec<AppState<'a>>,
+    /// How the configuration in force stands to the one that is written.
     configuration: Configuration<'a>,
 }
 
 /// How the configuration in force stands to the one that is written.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Configuration<'a> {
+    /// Since when it is in force, in seconds since 1970 UTC.
     since: u64,
+    /// When the last one was refused, where the one that is written is refused.
     refused_at: Option<u64>,
+    /// Why it was.
     errors: Option<&'a str>,
+    /// The keys whose changes need a restart.
     waits_for_restart: &'a [String],
 }
 
@@ -86,40 +94,70 @@ impl<'a> Configuration<'a> {
 }
 
 /// What is told of an app. Times are whole seconds since 1970 UTC; what is not known is `null`.
-#[derive(Serialize)]
-struct AppState<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = App)]
+pub(super) struct AppState<'a> {
+    /// The app.
     appid: &'a str,
+    /// `token` or `stable`.
     mode: &'static str,
+    /// How it fares, in a word: `ok`, `due`, `suspect`, `paused`, `starting`, `dead`, `expired`, `refused_by_upstream`, `upstream_away`,
+    /// `budget_spent`, `store_away` or `store_unusable`.
     status: &'static str,
+    /// Whether a token is handed out.
     servable: bool,
+    /// The version that is served.
     version: Option<u64>,
+    /// When it stops being served.
     expires_at: Option<u64>,
+    /// What is left until then, in seconds.
     expires_in: Option<u64>,
+    /// When it was issued, by the store's clock.
     issued_at: Option<u64>,
+    /// When its refresh is due, before jitter.
     refresh_at: Option<u64>,
+    /// Whether the store or WeChat has lately said that it stands.
     vouched: bool,
+    /// Whether the store lacks it.
     pending: bool,
+    /// Whether it may die before it expires, and is being replaced.
     suspect: bool,
+    /// Whether WeChat refused the newest token that was stored.
     dead: bool,
+    /// Whether somebody has paused the app.
     paused: bool,
+    /// What keeps a refresh from happening.
     blocked: Option<&'static str>,
+    /// For how long it does.
     blocked_until: Option<u64>,
+    /// After which refusal no fetch is made.
     cooldown: Option<Cooldown>,
+    /// Attempts that failed in a row.
     failures: Option<u32>,
+    /// How many fetches would pass right now.
     budget_left: Option<u32>,
+    /// How many were made in the last 24 hours.
     budget_used: Option<u32>,
+    /// The last fetch that may have issued a token.
     last_fetch: Option<u64>,
+    /// Whether a replica holds the right to fetch.
     lease_held: Option<bool>,
+    /// Why the store could not be used.
     store_trouble: Option<&'static str>,
 }
 
 /// After which refusal no fetch is made, and what a person does about it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Cooldown {
+    /// The class of the refusal.
     class: &'static str,
+    /// Until when.
     until: u64,
+    /// What it means.
     meaning: &'static str,
+    /// What to do.
     advice: &'static str,
+    /// Whether it stays until a person does something.
     needs_a_person: bool,
 }
 

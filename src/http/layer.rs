@@ -12,6 +12,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use tracing::{info, warn};
 
 use super::call::Call;
+use super::contract;
 use super::problem::Problem;
 use super::request_id::{RequestIds, X_REQUEST_ID, traceparent};
 use super::route::Route;
@@ -83,6 +84,10 @@ impl Worker {
 
     fn refused(&self, call: &Call, route: Route, problem: &Problem, id: &HeaderValue) {
         let code = problem.code();
+        debug_assert!(
+            contract::names(route, code),
+            "{route:?} refuses with {code:?}, which src/http/contract/refusals.rs does not name"
+        );
         self.state.metrics.refused(code);
         let now = call.broker().now().boot;
         let Some(suppressed) = self.state.throttle.admit(code, now) else {

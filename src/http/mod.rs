@@ -11,6 +11,8 @@ mod body;
 mod call;
 mod callers;
 mod conditional;
+mod contract;
+mod docs;
 mod events;
 mod gateway;
 mod layer;
@@ -37,6 +39,7 @@ mod upload;
 mod users;
 
 pub use callers::Callers;
+pub use contract::{openapi, openapi_json};
 pub use ops::OpsState;
 pub use problem::Code;
 pub use readiness::Readiness;

@@ -7,6 +7,7 @@
 use actix_web::HttpResponse;
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::call::{Asked, Call};
 use super::oauth::CODE_MOST;
@@ -20,9 +21,12 @@ use crate::snapshot::SlotId;
 const FORM: &str = r#"{"grant_type": "client_credential", "appid": "...", "secret": "..."}"#;
 
 /// A token, with what is left of its life.
-#[derive(Serialize)]
-struct Token<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = NativeToken)]
+pub(super) struct Token<'a> {
+    /// The token.
     access_token: &'a str,
+    /// What is left of its life, in seconds.
     expires_in: u64,
 }
 

@@ -4,8 +4,8 @@
 use actix_web::HttpResponse;
 use actix_web::http::header::{ACCEPT, HeaderMap, LOCATION};
 use serde::Serialize;
-use serde_json::json;
 use url::Url;
+use utoipa::ToSchema;
 
 use super::call::Call;
 use super::parameters::{Parameters, TEXT_MOST};
@@ -17,10 +17,24 @@ use crate::calls::{
 use crate::snapshot::SlotId;
 
 /// The most that a `state` may have, by WeChat's documentation.
-const STATE_MOST: usize = 128;
+pub(super) const STATE_MOST: usize = 128;
 
 /// The most that a code may have; WeChat's have 32 to some 60.
 pub(super) const CODE_MOST: usize = 512;
+
+/// Where a person is asked for consent.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ConsentPage {
+    /// The page's address, to be used as it is.
+    url: String,
+}
+
+/// What is said of a person's token.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Validity {
+    /// Whether WeChat accepts it.
+    valid: bool,
+}
 
 /// WeChat's consent page: a redirection for browsers, its address for programs.
 pub(super) async fn authorize(call: &Call) -> Result<HttpResponse, Problem> {
@@ -33,7 +47,7 @@ pub(super) async fn authorize(call: &Call) -> Result<HttpResponse, Problem> {
             .finish();
         return Ok(found);
     }
-    Ok(HttpResponse::Ok().json(json!({"url": url})))
+    Ok(HttpResponse::Ok().json(ConsentPage { url }))
 }
 
 /// A code → a token.
@@ -84,7 +98,7 @@ pub(super) async fn check(call: &Call) -> Result<HttpResponse, Problem> {
         }
         checked => checked.map(|()| true),
     };
-    told(call, id, valid.map(|valid| json!({"valid": valid})))
+    told(call, id, valid.map(|valid| Validity { valid }))
 }
 
 /// A mini-program's code → its session.

@@ -11,7 +11,7 @@ use super::problem::Problem;
 /// The parameters. Not `Debug`: they may hold codes and tokens.
 pub(super) struct Parameters(Vec<(String, Value)>);
 
-/// The most bytes that a text may have where nothing else is said: WeChat asks to leave room for 512.
+/// The most characters that a text may have where nothing else is said: WeChat asks to leave room for 512.
 pub(super) const TEXT_MOST: usize = 2048;
 
 impl Parameters {
@@ -96,7 +96,7 @@ impl Parameters {
         match value.as_str() {
             None => wrong("It must be a text."),
             Some("") => wrong("It is empty."),
-            Some(text) if text.len() > most => wrong("It is too long."),
+            Some(text) if text.chars().nth(most).is_some() => wrong("It is too long."),
             Some(text) if text.chars().any(char::is_control) => {
                 wrong("It holds a control character.")
             }

@@ -3,6 +3,8 @@
 use actix_web::HttpResponse;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 use super::call::Call;
 use super::problem::Problem;
@@ -21,6 +23,30 @@ const FORM: &str = r#"either {"access_token": "..."} or {"sha256": "<64 hexadeci
 struct Body {
     access_token: Option<String>,
     sha256: Option<String>,
+}
+
+/// What came of a report, as [`json`] writes it.
+#[derive(ToSchema)]
+#[schema(as = Reported)]
+#[expect(
+    dead_code,
+    reason = "the shape of what is written by hand, for the contract"
+)]
+pub(super) struct ReportDocument {
+    /// `stale`: it was not the current token any more, and WeChat was not asked. `refused`: it was, and is
+    /// replaced. `still_valid`: WeChat accepts it. `inconclusive`: nobody could tell.
+    #[schema(schema_with = verdicts)]
+    verdict: &'static str,
+    /// The app.
+    appid: String,
+    /// The token to use now.
+    access_token: String,
+    /// What is left of its life, in seconds.
+    expires_in: u64,
+    /// When it expires, in seconds since 1970 UTC.
+    expires_at: u64,
+    /// Grows with each new token of the app.
+    version: u64,
 }
 
 /// Looks into a report.
@@ -51,6 +77,14 @@ impl Body {
         };
         digest.ok_or_else(|| Problem::malformed_body(format!("The body must be {FORM}.")))
     }
+}
+
+fn verdicts() -> Object {
+    use ReportVerdict::{Inconclusive, Refused, Stale, StillValid};
+    ObjectBuilder::new()
+        .schema_type(SchemaType::new(Type::String))
+        .enum_values(Some([Stale, StillValid, Refused, Inconclusive].map(word)))
+        .build()
 }
 
 /// The word for a verdict in answers.

@@ -48,13 +48,17 @@ pub enum Route {
     Pause,
     /// `/apps/{appid}/resume`
     Resume,
+    /// `/openapi.json`
+    OpenApi,
+    /// `/docs` and below
+    Docs,
     /// Any other path.
     None,
 }
 
 impl Route {
     /// Every route, in the order of their declaration.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::Token,
         Self::Events,
         Self::Report,
@@ -77,6 +81,8 @@ impl Route {
         Self::App,
         Self::Pause,
         Self::Resume,
+        Self::OpenApi,
+        Self::Docs,
         Self::None,
     ];
 
@@ -118,6 +124,8 @@ impl Route {
             Self::App => "app",
             Self::Pause => "pause",
             Self::Resume => "resume",
+            Self::OpenApi => "openapi",
+            Self::Docs => "docs",
             Self::None => "none",
         }
     }

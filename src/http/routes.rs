@@ -22,8 +22,8 @@ use super::status_page::StatusPage;
 use super::streams::Streams;
 use super::throttle::Throttle;
 use super::{
-    apps, events, gateway, native, oauth, ops as operations, refresh, report, status_page, token,
-    users,
+    apps, docs, events, gateway, native, oauth, ops as operations, refresh, report, status_page,
+    token, users,
 };
 use crate::calls::Calls;
 use crate::config::GatewayConfig;
@@ -121,7 +121,10 @@ pub fn api(state: Arc<ApiState>) -> impl FnOnce(&mut ServiceConfig) {
             .service(table.get("/apps", Route::Apps, apps::all))
             .service(table.get("/apps/{appid}", Route::App, apps::one))
             .service(table.post("/apps/{appid}/pause", Route::Pause, apps::pause))
-            .service(table.post("/apps/{appid}/resume", Route::Resume, apps::resume));
+            .service(table.post("/apps/{appid}/resume", Route::Resume, apps::resume))
+            .service(table.get("/openapi.json", Route::OpenApi, docs::document))
+            .service(table.get("/docs", Route::Docs, docs::to_page))
+            .service(table.get("/docs/{part:.*}", Route::Docs, docs::page));
         for family in gateway::FAMILIES {
             let path = format!("/{family}/{{path:.*}}");
             config.service(table.any(&path, Route::NativeCall, gateway::native));

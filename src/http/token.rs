@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::header::{CONTENT_TYPE, ETAG, HeaderValue};
 use bytes::Bytes;
+use utoipa::ToSchema;
 
 use super::call::Call;
 use super::conditional::is_known;
@@ -15,6 +16,26 @@ use crate::domain::epoch::Version;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+/// A token, as [`json`] writes it.
+#[derive(ToSchema)]
+#[schema(as = Token)]
+#[expect(
+    dead_code,
+    reason = "the shape of what is written by hand, for the contract"
+)]
+pub(super) struct TokenDocument {
+    /// The app.
+    appid: String,
+    /// The token. Leave room for 512 characters and more.
+    access_token: String,
+    /// What is left of its life, in seconds.
+    expires_in: u64,
+    /// When it expires, in seconds since 1970 UTC.
+    expires_at: u64,
+    /// Grows with each new token of the app.
+    version: u64,
+}
 
 /// The current token.
 pub(super) async fn read(call: &Call) -> Result<HttpResponse, Problem> {

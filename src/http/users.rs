@@ -3,6 +3,9 @@
 use actix_web::HttpResponse;
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa::openapi::Ref;
+use utoipa::openapi::schema::{AnyOfBuilder, Array, ArrayBuilder};
 
 use super::call::Call;
 use super::parameters::Parameters;
@@ -51,9 +54,13 @@ pub(super) async fn batch(call: &Call) -> Result<HttpResponse, Problem> {
     }))
 }
 
-#[derive(Serialize)]
-struct Users<'a> {
+/// What came of a batch.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Users<'a> {
+    /// The app.
     appid: &'a str,
+    /// For each openid, in the order asked: its profile, or why there is none.
+    #[schema(schema_with = profile_or_missing)]
     users: Vec<User<'a>>,
 }
 
@@ -62,19 +69,36 @@ struct Users<'a> {
 #[serde(untagged)]
 enum User<'a> {
     Told(&'a Profile),
-    Missing { openid: &'a str, error: Brief },
+    Missing(Missing<'a>),
+}
+
+/// Why a profile is missing.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Missing<'a> {
+    /// Whose.
+    openid: &'a str,
+    /// Why.
+    error: Brief,
 }
 
 impl<'a> User<'a> {
     fn of(openid: &'a str, result: &'a UserResult) -> Self {
         match result {
             Ok(profile) => Self::Told(profile),
-            Err(error) => Self::Missing {
+            Err(error) => Self::Missing(Missing {
                 openid,
                 error: Brief::of_call(error),
-            },
+            }),
         }
     }
+}
+
+/// Not one of the two: what is missing would do for a profile, since WeChat may add to one.
+fn profile_or_missing() -> Array {
+    let either = AnyOfBuilder::new()
+        .item(Ref::from_schema_name(Profile::name()))
+        .item(Ref::from_schema_name(Missing::name()));
+    ArrayBuilder::new().items(either).build()
 }
 
 fn openids(body: &Parameters) -> Result<Vec<String>, Problem> {

@@ -4,19 +4,33 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Code, Problem};
 
 /// What WeChat says where it is not the caller's fault and waiting may help.
 const BUSY: i64 = -1;
 
+/// A refusal in WeChat's shape.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WeChatError)]
+pub(in crate::http) struct InWeChatsShape {
+    /// WeChat's code: 40125 for the key, 40013 for the app, -1 where waiting may help.
+    errcode: i64,
+    /// What happened, for people.
+    errmsg: String,
+}
+
 impl Problem {
     /// Status 200, and the code that makes such a client do what is right.
     pub(in crate::http) fn render_as_wechat(&self) -> HttpResponse {
         HttpResponse::Ok()
             .insert_header((CACHE_CONTROL, "no-store"))
-            .json(json!({"errcode": self.errcode(), "errmsg": self.errmsg()}))
+            .json(InWeChatsShape {
+                errcode: self.errcode(),
+                errmsg: self.errmsg(),
+            })
     }
 
     fn errcode(&self) -> i64 {

@@ -1,6 +1,7 @@
 //! What came of a call to WeChat that was made for a caller, as problems.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::from_core::SOON;
 use super::{Code, Problem};
@@ -9,13 +10,17 @@ use crate::domain::api_path::Closed;
 use crate::domain::app_id::AppId;
 
 /// A problem within an answer that is none: one of a batch.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct Brief {
+    #[schema(value_type = Code)]
     code: &'static str,
+    /// WeChat's own code.
     #[serde(skip_serializing_if = "Option::is_none")]
     errcode: Option<i64>,
+    /// WeChat's own words.
     #[serde(skip_serializing_if = "Option::is_none")]
     errmsg: Option<String>,
+    /// What WeChat's support asks for.
     #[serde(skip_serializing_if = "Option::is_none")]
     rid: Option<String>,
 }

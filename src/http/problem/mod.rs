@@ -7,6 +7,7 @@ mod from_call;
 mod from_core;
 mod from_request;
 
+pub(super) use as_wechat::InWeChatsShape;
 pub use code::Code;
 pub(super) use from_call::Brief;
 
@@ -17,12 +18,13 @@ use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::domain::app_id::AppId;
 use crate::domain::upstream_error::UpstreamError;
 
 /// What `Content-Type` says of a problem document.
-const MEDIA_TYPE: &str = "application/problem+json";
+pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 
 /// Why a request is refused. Never holds a token, a key or anything else out of a body.
 /// Boxed, so that the way of a request that is answered stays narrow.
@@ -44,30 +46,45 @@ struct Refused {
     header: Option<(HeaderName, Cow<'static, str>)>,
 }
 
-/// The document.
-#[derive(Serialize)]
-struct Document<'a> {
+/// A refusal. Never holds a key, a token, nor any value out of the request.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct Document<'a> {
+    /// The code as a URI.
     r#type: String,
+    /// What it is, for people; may change.
     title: &'a str,
+    /// The status of the answer.
     status: u16,
+    /// What happened and what to do, for people; may change.
     detail: &'a str,
+    #[schema(value_type = Code)]
     code: &'a str,
+    /// The app that the request named.
     #[serde(skip_serializing_if = "Option::is_none")]
     appid: Option<&'a str>,
+    /// After how many seconds to ask again. Without it, the same request will be refused again.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u64>,
+    /// What came of a report.
     #[serde(skip_serializing_if = "Option::is_none")]
     verdict: Option<&'a str>,
+    /// Which verb the caller lacks.
     #[serde(skip_serializing_if = "Option::is_none")]
     verb: Option<&'a str>,
+    /// The class of WeChat's refusal to issue a token.
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<&'a str>,
+    /// Which parameter is not as it must be.
     #[serde(skip_serializing_if = "Option::is_none")]
     parameter: Option<&'a str>,
+    /// WeChat's own code.
     #[serde(skip_serializing_if = "Option::is_none")]
     errcode: Option<i64>,
+    /// WeChat's own words.
     #[serde(skip_serializing_if = "Option::is_none")]
     errmsg: Option<&'a str>,
+    /// What WeChat's support asks for.
     #[serde(skip_serializing_if = "Option::is_none")]
     rid: Option<&'a str>,
 }

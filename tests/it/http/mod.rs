@@ -2,6 +2,7 @@
 
 mod apps;
 mod calls;
+mod contract;
 mod documents;
 mod events;
 mod fakes;
