@@ -1,6 +1,7 @@
 """The chart, with Helm 3 and Helm 4, over every set of values in `ci/`: linted, rendered, validated strictly
 against the schemas of Kubernetes, and its configuration read by the broker itself."""
 
+import base64
 import contextlib
 import io
 import json
@@ -18,7 +19,8 @@ import yaml
 from fleet import ROOT, binary
 from sync import CHART, HELM, KUBERNETES
 
-KUBE = ("1.28", "1.30", "1.33")
+# The oldest that the chart is for, one between, the newest there is.
+KUBE = ("1.28", "1.33", kubernetes_validate.latest_version())
 OPERATOR = pathlib.Path(__file__).with_name("operator.mjs")
 SETS = sorted((CHART / "ci").glob("*-values.yaml"))
 failures = []
@@ -122,6 +124,16 @@ def check_secrets(where, values, found):
             fail(f"{where}: a secret is told outside the Secret")
 
 
+def certificate(folder):
+    """A certificate that signs itself, as a TLS secret has it."""
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
+         "-subj", "/CN=token-broker", "-keyout", folder / "tls.key", "-out", folder / "tls.crt"],
+        capture_output=True, check=True,
+    )
+    (folder / "ca.crt").write_bytes((folder / "tls.crt").read_bytes())
+
+
 def seconds(duration):
     number, unit = re.fullmatch(r"(\d+)(ms|s|m|h)", duration).groups()
     return int(number) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600}[unit]
@@ -137,11 +149,16 @@ def check_config(where, values, found):
         folder = pathlib.Path(folder)
         for app in read["apps"]:
             (folder / pathlib.Path(app["secret_file"]).name).write_text("0" * 32)
-        (folder / "store-url").write_text("redis://:password@redis:6379/0")
-        (folder / "config.toml").write_text(config.replace("/run/secrets/token-broker", str(folder)))
+        scheme = "rediss" if "redis-tls" in {volume["name"] for volume in pod["volumes"]} else "redis"
+        for name in (given.get("store", {}).get("urlKey"), "store-url"):
+            (folder / (name or "store-url")).write_text(f"{scheme}://:password@redis:6379/0")
+        (folder / "sealing-keys").write_text(f"new:{base64.b64encode(bytes(32)).decode()}\nold:{base64.b64encode(bytes([1] * 32)).decode()}\n")
+        certificate(folder)
+        mounted = re.compile(r"/run/secrets/[a-z-]+")
+        (folder / "config.toml").write_text(mounted.sub(str(folder), config))
         environment = {"PATH": os.environ["PATH"]}
         for variable in pod["containers"][0]["env"]:
-            environment[variable["name"]] = variable["value"].replace("/run/secrets/token-broker", str(folder))
+            environment[variable["name"]] = mounted.sub(str(folder), variable["value"])
         ran = subprocess.run(
             [binary("token-broker"), "check-config", "--config", folder / "config.toml"],
             capture_output=True, text=True, env=environment,
@@ -165,6 +182,22 @@ def check_config(where, values, found):
             fail(f"{where}: may go out to {ports}")
 
 
+def check_rolling():
+    """What running brokers take over does not roll them; all else does."""
+    def annotation(*settings):
+        ran = by_helm3(CHART / "ci" / "config-values.yaml", *(f"--set={setting}" for setting in settings))
+        deployment = next(document for document in documents(ran.stdout) if document["kind"] == "Deployment")
+        return deployment["spec"]["template"]["metadata"]["annotations"]["checksum/config"]
+
+    before = annotation()
+    for setting in ("apps[0].dailyLimit=300", "callers[0].id=payments", "config.refresh.at=0.6", "config.log.level=info"):
+        if annotation(setting) != before:
+            fail(f"{setting} rolls the brokers, which would take it over")
+    for setting in ("config.server.workers=3", "config.store.pool_size=3", "config.upstream.timeout=3s", "config.log.format=json"):
+        if annotation(setting) == before:
+            fail(f"{setting} does not roll the brokers, which do not take it over")
+
+
 MUST_FAIL = (
     ("embedded", ["replicaCount=2"], "replicaCount"),
     ("embedded", ["autoscaling.enabled=true"], "enabled"),
@@ -179,6 +212,14 @@ MUST_FAIL = (
     ("minimal", ["config.server.drain=1s"], "config.server"),
     ("minimal", ["shutdown.drain=soon"], "drain"),
     ("minimal", ["apps[0].dailyLimit=3"], "dailyLimit"),
+    ("minimal", ["apps[0].tickets[0]=card"], "tickets"),
+    ("minimal", ["store.url=redis://:password@redis:6379/0"], "url"),
+    ("minimal", ["store.url=redis+sentinel://sentinel:26379"], "url"),
+    ("sentinel", ["store.tls.existingSecret=a"], "rediss"),
+    ("minimal", ["store.tls.clientCertificate=true"], "store.tls.existingSecret"),
+    ("embedded", ["store.url=redis://redis"], "about Redis"),
+    ("minimal", ["config.server.tls_key_file=a"], "config.server"),
+    ("minimal", ["config.store.ca_file=a"], "config.store"),
 )
 
 
@@ -205,6 +246,7 @@ def main():
         if len(names) != len(set(names)):
             fail(f"{where}: two objects of one name")
         print(f"ok   {where}: {len(found)} objects")
+    check_rolling()
     for base, settings, reason in MUST_FAIL:
         arguments = [f"--set={setting}" for setting in settings]
         ran = by_helm3(CHART / "ci" / f"{base}-values.yaml", *arguments)

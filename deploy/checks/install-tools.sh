@@ -8,7 +8,7 @@ mkdir -p "$tools"
 
 needed=""
 for pair in promtool:prometheus amtool:prometheus-alertmanager redis-server:redis-server redis-cli:redis-tools \
-    nginx:nginx-light jq:jq chromium:chromium curl:curl node:nodejs npm:npm; do
+    nginx:nginx-light jq:jq chromium:chromium curl:curl openssl:openssl node:nodejs npm:npm; do
     command -v "${pair%%:*}" >/dev/null || needed="$needed ${pair#*:}"
 done
 # A page in Chinese is looked at too: without letters for it, it would be boxes.

@@ -71,12 +71,53 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
+{{- /* The sections of the configuration, as JSON. */}}
+{{- define "token-broker.sections" -}}
+{{- $sections := deepCopy .Values.config }}
+{{- $server := merge (dict "listen" "0.0.0.0:8080" "ops_listen" "0.0.0.0:9090" "lame_duck" .Values.shutdown.lameDuck "drain" .Values.shutdown.drain) (default dict $sections.server) }}
+{{- $store := merge (dict "kind" .Values.store.kind "namespace" .Values.store.namespace) (default dict $sections.store) }}
+{{- if include "token-broker.isEmbedded" . }}
+{{- $_ := set $store "path" "/var/lib/token-broker/token-broker.redb" }}
+{{- end }}
+{{- if .Values.store.url }}
+{{- $_ := set $store "url" .Values.store.url }}
+{{- end }}
+{{- if .Values.store.tls.existingSecret }}
+{{- $_ := set $store "ca_file" "/run/secrets/redis-tls/ca.crt" }}
+{{- if .Values.store.tls.clientCertificate }}
+{{- $_ := set $store "client_cert_file" "/run/secrets/redis-tls/tls.crt" }}
+{{- $_ := set $store "client_key_file" "/run/secrets/redis-tls/tls.key" }}
+{{- end }}
+{{- end }}
+{{- if .Values.tls.existingSecret }}
+{{- $_ := set $server "tls_cert_file" "/run/secrets/api-tls/tls.crt" }}
+{{- $_ := set $server "tls_key_file" "/run/secrets/api-tls/tls.key" }}
+{{- end }}
+{{- $sections = merge (dict "server" $server "store" $store) $sections }}
+{{- toJson $sections }}
+{{- end }}
+
+{{- /* What of them holds only after a restart. */}}
+{{- define "token-broker.restarting" -}}
+{{- $sections := include "token-broker.sections" . | fromJson }}
+{{- list $sections.server $sections.store $sections.upstream (omit (default dict $sections.log) "level") | toJson }}
+{{- end }}
+
 {{- /* What a schema cannot say with its reason. */}}
 {{- define "token-broker.validate" -}}
 {{- if include "token-broker.isEmbedded" . }}
 {{- if or .Values.autoscaling.enabled (gt (int .Values.replicaCount) 1) }}
 {{- fail "store.kind \"embedded\" is a file of one process: replicaCount must be 1 and autoscaling off. For more replicas use store.kind \"redis\"." }}
 {{- end }}
+{{- end }}
+{{- if and (include "token-broker.isEmbedded" .) (or .Values.store.url .Values.store.tls.existingSecret) }}
+{{- fail "store.url and store.tls are about Redis; store.kind is \"embedded\"" }}
+{{- end }}
+{{- if and .Values.store.tls.clientCertificate (not .Values.store.tls.existingSecret) }}
+{{- fail "store.tls.clientCertificate needs store.tls.existingSecret, which holds it" }}
+{{- end }}
+{{- if and .Values.store.tls.existingSecret .Values.store.url (not (hasPrefix "rediss" .Values.store.url)) }}
+{{- fail "store.tls needs a rediss:// URL in store.url" }}
 {{- end }}
 {{- if and .Values.existingSecret .Values.secrets }}
 {{- fail "give either existingSecret or secrets, not both" }}
