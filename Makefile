@@ -27,6 +27,13 @@ build: ## Build the release binaries
 test: tools format lint deny ## Check everything: format, lints, licences, all tests; installs Redis where it is missing
 	$(CARGO) test --workspace --no-fail-fast
 
+.PHONY: bench
+bench: ## Measure the broker beside its peers, 10 minutes on a quiet machine; QUICK=1 takes 2; WRITE=1 writes docs/performance.md
+	@benches/install-tools.sh
+	$(CARGO) build --release --workspace --bins
+	$(CARGO) bench --no-run --bench peers
+	@PYTHONDONTWRITEBYTECODE=1 python3 benches/run.py $(if $(QUICK),--quick) $(if $(WRITE),--write)
+
 .PHONY: simulate
 simulate: ## Simulate YEARS=10 years of fleets under faults, from the seed FIRST=1000000 on
 	SIMULATION_YEARS=$(or $(YEARS),10) SIMULATION_FIRST=$(or $(FIRST),1000000) \
