@@ -79,6 +79,10 @@ class Night(Fleet):
         alerts = json.loads(get(f"{self.prometheus}/api/v1/alerts"))["data"]["alerts"]
         return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
 
+    def active(self):
+        """What Alertmanager holds for firing still."""
+        return json.loads(get(f"http://{self.manager}/api/v2/alerts?active=true"))
+
 
 class Caller(threading.Thread):
     """Asks for tokens as a service does, through a balancer that avoids a replica that is down."""
@@ -123,10 +127,14 @@ class Fault:
             except OSError:
                 pass
 
+    def told(self):
+        """What the pager was told to be firing; that something is over may come late, and is no alert."""
+        return [told for told in Pager.told[self.told_before:] if told[1] == "firing"]
+
     def seen(self):
         """The alert and the page, once the fault can be seen."""
         seen = time.monotonic()
-        ours = lambda: [told for told in Pager.told[self.told_before:] if told[2]["alertname"] == self.name]
+        ours = lambda: [told for told in self.told() if told[2]["alertname"] == self.name]
         until(f"the alert {self.name}", ours, IN_TIME + 30)
         told = ours()[0]
         took = told[0] - seen
@@ -144,10 +152,10 @@ class Fault:
 
     def __exit__(self, kind, *_):
         if kind is None:
-            until(f"the end of {self.name}", lambda: not self.fleet.firing(), 120)
+            until(f"the end of {self.name}", lambda: not self.fleet.firing() and not self.fleet.active(), 120)
         self.over.set()
         self.watcher.join(10)
-        told = {told[2]["alertname"] for told in Pager.told[self.told_before:]}
+        told = {told[2]["alertname"] for told in self.told()}
         for others in (self.fired - {self.name}, told - {self.name}):
             if others:
                 fail(f"{self.name}: {sorted(others)} as well")
