@@ -69,6 +69,12 @@ dist: ## Make a release in target/dist: tarball, Debian package, bill of materia
 streams: ## Pass a file of MIB=100 MiB up and down through the gateway and see its memory
 	STREAM_MIB=$(or $(MIB),100) $(CARGO) test --test it calls::gateway::streams -- --nocapture
 
+.PHONY: scale
+scale: ## Measure APPS=10000 apps in one replica of a release build, each phase for SECONDS=60
+	$(CARGO) build --release --bin token-broker
+	BROKER_UNDER_TEST=target/release/token-broker SCALE_APPS=$(or $(APPS),10000) SCALE_SECONDS=$(or $(SECONDS),60) \
+		$(CARGO) test --test scale -- --nocapture
+
 .PHONY: tools
 tools: ## Install what the tests need beside Rust
 	@tests/install-tools.sh

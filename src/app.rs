@@ -283,7 +283,7 @@ impl Core {
     fn build(config: &Config) -> Result<Self, StartError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let chance: Arc<dyn Chance> = Arc::new(SystemChance);
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(Metrics::of_apps(config.metrics.apps));
         let secrets = Arc::new(AppSecrets::default());
 
         let (store, signals) = outside::store(config, &metrics)?;
@@ -310,7 +310,11 @@ impl Core {
             secrets,
         });
         metrics.watch(reader.clone(), Arc::clone(&clock));
-        let (scheduler, desk) = Scheduler::new(Arc::clone(&refresher), changes);
+        let (scheduler, desk) = Scheduler::new(
+            Arc::clone(&refresher),
+            changes,
+            config.upstream.side_by_side as usize,
+        );
         let broker = Broker::new(
             reader.clone(),
             desk,

@@ -99,6 +99,22 @@ pub struct Stored {
 }
 
 impl Status {
+    /// Every state, in the order of the type.
+    pub const ALL: [Self; 12] = [
+        Self::Ok,
+        Self::Due,
+        Self::Suspect,
+        Self::Paused,
+        Self::Starting,
+        Self::Dead,
+        Self::Expired,
+        Self::RefusedByUpstream,
+        Self::UpstreamAway,
+        Self::BudgetSpent,
+        Self::StoreAway,
+        Self::StoreUnusable,
+    ];
+
     /// The word in answers.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -68,9 +68,10 @@ impl Roster {
     fn count(&self, difference: &Difference) {
         let app = |id| &self.publisher.credential(id).app;
         let kept: HashSet<_> = self.publisher.ids().into_iter().map(app).collect();
-        let gone = difference.removed.iter().map(|id| app(*id));
-        for app in gone.filter(|app| !kept.contains(app)) {
-            self.metrics.forget(app);
+        let removed = difference.removed.iter().map(|id| app(*id));
+        let gone: HashSet<_> = removed.filter(|app| !kept.contains(app)).collect();
+        if !gone.is_empty() {
+            self.metrics.forget(&gone);
         }
         for id in &difference.added {
             self.metrics.expect(app(*id));

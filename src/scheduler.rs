@@ -4,6 +4,8 @@
 //! slow upstream nor a panic holds up another app. Requests bring errands through the [`Desk`]; they
 //! never run inside a request.
 
+mod lanes;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,16 +15,15 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
+use self::lanes::{Lane, Lanes, Urgency};
 use crate::domain::protocol::Reason;
-use crate::domain::replica::{Replica, Step};
+use crate::domain::replica::{Plan, Replica, Step};
 use crate::domain::secret::Digest;
+use crate::domain::time::Moment;
 use crate::metrics::Turning;
 use crate::ports::StoreError;
 use crate::refresher::{Refresher, ReportVerdict, StepEnd};
 use crate::snapshot::{Changes, SlotId};
-
-/// How many steps may talk to store and upstream at the same time.
-const SIDE_BY_SIDE: usize = 64;
 
 /// How many waiting requests may have the store read at the same time: many apps that are asked for at once
 /// must not use up the connections that leases need.
@@ -71,8 +72,12 @@ impl Desk {
 struct Entry {
     /// Its place in the timer structure.
     at: Option<Duration>,
+    /// Its place among those that are due.
+    waiting: Option<(Lane, Urgency)>,
     /// A step is under way.
-    stepping: bool,
+    stepping: Option<Lane>,
+    /// A request waits for its token.
+    asked: bool,
     /// No step is started before this.
     not_before: Duration,
     attending: bool,
@@ -86,7 +91,7 @@ struct Entry {
 impl Entry {
     /// Whether nothing is under way.
     const fn is_idle(&self) -> bool {
-        !(self.stepping || self.attending || self.reporting)
+        self.stepping.is_none() && !self.attending && !self.reporting
     }
 }
 
@@ -117,15 +122,16 @@ pub struct Scheduler {
     tasks: JoinSet<Finished>,
     /// What a task was for, for when it panics.
     purposes: HashMap<Id, (SlotId, Task)>,
-    places: Arc<Semaphore>,
+    lanes: Lanes,
     attending: Arc<Semaphore>,
     longest_nap: Duration,
 }
 
 impl Scheduler {
-    /// A scheduler for every credential of the snapshot, and the desk for its errands.
+    /// A scheduler for every credential of the snapshot, and the desk for its errands. At most `side_by_side`
+    /// fetches, and as many checks, are under way at a time.
     #[must_use]
-    pub fn new(refresher: Arc<Refresher>, changes: Changes) -> (Self, Desk) {
+    pub fn new(refresher: Arc<Refresher>, changes: Changes, side_by_side: usize) -> (Self, Desk) {
         let (sender, errands) = mpsc::channel(4096);
         let scheduler = Self {
             refresher,
@@ -135,7 +141,7 @@ impl Scheduler {
             timers: BTreeSet::new(),
             tasks: JoinSet::new(),
             purposes: HashMap::new(),
-            places: Arc::new(Semaphore::new(SIDE_BY_SIDE)),
+            lanes: Lanes::with_places(side_by_side),
             attending: Arc::new(Semaphore::new(ATTENDED)),
             longest_nap: NAP,
         };
@@ -207,12 +213,15 @@ impl Scheduler {
         if let Some(at) = entry.at.take() {
             self.timers.remove(&(at, id));
         }
+        if let Some((lane, urgency)) = entry.waiting.take() {
+            self.lanes.withdraw(lane, urgency, id);
+        }
         if self.refresher.publisher.inspect(id, Replica::is_retired) {
             // Whoever waits for it learns that nobody will answer.
             entry.forced.clear();
             return self.forget_where_retired(id);
         }
-        if entry.stepping {
+        if entry.stepping.is_some() {
             return;
         }
         let now = self.refresher.clock.now();
@@ -231,48 +240,88 @@ impl Scheduler {
         }
     }
 
+    /// Lets all that is due wait for a place, and starts as much as there are places for.
     fn start_due(&mut self) {
         let now = self.refresher.clock.now();
-        while let Some((at, id)) = self
-            .timers
-            .first()
-            .copied()
-            .filter(|(at, _)| *at <= now.boot)
-        {
+        let is_due = |(at, _): &(Duration, SlotId)| *at <= now.boot;
+        while let Some((at, id)) = self.timers.first().copied().filter(is_due) {
             self.timers.remove(&(at, id));
-            self.start_step(id);
+            self.wait_for_a_place(id, now);
+        }
+        while let Some((lane, id)) = self.lanes.next() {
+            self.start_step(id, lane, now);
         }
     }
 
-    fn start_step(&mut self, id: SlotId) {
-        let now = self.refresher.clock.now();
-        let Some(entry) = self.entries.get_mut(&id) else {
+    /// What is due for a credential, since when, and how urgent it is.
+    fn due(&self, id: SlotId, entry: &Entry, now: Moment) -> Option<(Step, Urgency)> {
+        self.refresher.publisher.inspect(id, |replica| {
+            let plan = if entry.forced.is_empty() {
+                replica.next(now).filter(|plan| plan.at <= now.boot)?
+            } else {
+                Plan {
+                    at: now.boot,
+                    step: Step::Refresh(Reason::Forced),
+                }
+            };
+            let asked = entry.asked || !entry.forced.is_empty();
+            let urgency = Urgency::of(plan.step, plan.at, asked, replica, now);
+            Some((plan.step, urgency))
+        })
+    }
+
+    fn wait_for_a_place(&mut self, id: SlotId, now: Moment) {
+        let Some(entry) = self.entries.get(&id) else {
             return;
         };
-        entry.at = None;
-        let step = if entry.forced.is_empty() {
-            let plan = self
-                .refresher
-                .publisher
-                .inspect(id, |replica| replica.next(now));
-            plan.filter(|plan| plan.at <= now.boot)
-                .map(|plan| plan.step)
-        } else {
-            Some(Step::Refresh(Reason::Forced))
-        };
-        let Some(step) = step else {
+        let Some((step, urgency)) = self.due(id, entry, now) else {
             // What was known has changed since this was planned.
             self.plan(id);
             return;
         };
-        entry.stepping = true;
+        let lane = Lane::of(step);
+        self.lanes.wait(lane, urgency, id);
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.at = None;
+            entry.waiting = Some((lane, urgency));
+        }
+    }
+
+    fn start_step(&mut self, id: SlotId, lane: Lane, now: Moment) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        entry.waiting = None;
+        let entry = &self.entries[&id];
+        let Some((step, _)) = self
+            .due(id, entry, now)
+            .filter(|(step, _)| Lane::of(*step) == lane)
+        else {
+            self.plan(id);
+            return;
+        };
+        self.lanes.begun(lane);
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.stepping = Some(lane);
+            entry.asked = false;
+        }
         let forced = step == Step::Refresh(Reason::Forced);
-        let (refresher, places) = (Arc::clone(&self.refresher), Arc::clone(&self.places));
+        let refresher = Arc::clone(&self.refresher);
         self.spawn(id, Task::Step, async move {
-            let _place = places.acquire().await;
             let end = refresher.step(id, step).await;
             Finished::Step(id, forced.then_some(end))
         });
+    }
+
+    /// A step has ended, in whatever way.
+    fn stepped(&mut self, id: SlotId) {
+        let lane = self
+            .entries
+            .get_mut(&id)
+            .and_then(|entry| entry.stepping.take());
+        if let Some(lane) = lane {
+            self.lanes.ended(lane);
+        }
     }
 
     fn spawn(
@@ -310,7 +359,13 @@ impl Scheduler {
 
     fn attend(&mut self, id: SlotId) {
         let entry = self.entries.entry(id).or_default();
-        if std::mem::replace(&mut entry.attending, true) {
+        let was_asked = std::mem::replace(&mut entry.asked, true);
+        let was_attending = std::mem::replace(&mut entry.attending, true);
+        if !was_asked && entry.waiting.is_some() {
+            // It goes to the front.
+            self.plan(id);
+        }
+        if was_attending {
             return;
         }
         let (refresher, places) = (Arc::clone(&self.refresher), Arc::clone(&self.attending));
@@ -350,12 +405,12 @@ impl Scheduler {
     fn conclude(&mut self, finished: Finished) {
         match finished {
             Finished::Step(id, forced) => {
-                if let Some(entry) = self.entries.get_mut(&id) {
-                    entry.stepping = false;
-                    if let Some(end) = forced {
-                        for reply in entry.forced.drain(..) {
-                            let _ = reply.send(end);
-                        }
+                self.stepped(id);
+                if let Some(entry) = self.entries.get_mut(&id)
+                    && let Some(end) = forced
+                {
+                    for reply in entry.forced.drain(..) {
+                        let _ = reply.send(end);
                     }
                 }
                 self.rest(id, REST);
@@ -392,12 +447,12 @@ impl Scheduler {
         self.refresher.metrics.panicked("step");
         let app = &self.refresher.publisher.credential(id).app;
         error!(appid = %app, ?task, "a task panicked; this is a bug of the broker, please report it. The app is tried again");
+        if task == Task::Step {
+            self.stepped(id);
+        }
         if let Some(entry) = self.entries.get_mut(&id) {
             match task {
-                Task::Step => {
-                    entry.stepping = false;
-                    entry.forced.clear();
-                }
+                Task::Step => entry.forced.clear(),
                 Task::Attend => entry.attending = false,
                 Task::Report => {
                     entry.reporting = false;

@@ -13,7 +13,9 @@ use super::document::Document;
 use super::report::Report;
 
 const PREFIX: &str = "TOKEN_BROKER__";
-const SCALAR_SECTIONS: [&str; 6] = ["server", "store", "upstream", "refresh", "gateway", "log"];
+const SCALAR_SECTIONS: [&str; 7] = [
+    "server", "store", "upstream", "refresh", "gateway", "log", "metrics",
+];
 const URL: &str = "store.url";
 const ENCRYPTION_KEYS: &str = "store.encryption_keys";
 

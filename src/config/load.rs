@@ -9,8 +9,9 @@ use super::document::Document;
 use super::report::Report;
 use super::section::Section;
 use super::{
-    AppConfig, CallerConfig, Config, ConfigErrors, Files, GatewayConfig, LogConfig, RefreshConfig,
-    ServerConfig, StoreConfig, UpstreamConfig, environment, inequalities, unavailable,
+    AppConfig, CallerConfig, Config, ConfigErrors, Files, GatewayConfig, LogConfig, MetricsConfig,
+    RefreshConfig, ServerConfig, StoreConfig, UpstreamConfig, environment, inequalities,
+    unavailable,
 };
 
 /// The commented file with every key and its default.
@@ -57,6 +58,7 @@ impl Config {
             refresh: root.table("refresh", RefreshConfig::read),
             gateway: root.table("gateway", GatewayConfig::read),
             log: root.table("log", LogConfig::read),
+            metrics: root.table("metrics", MetricsConfig::read),
             apps: root.tables("apps", |app| AppConfig::read(app, &mut appids)),
             callers: {
                 let known: HashSet<_> = appids.keys().cloned().collect();

@@ -15,6 +15,7 @@ mod gateway;
 mod inequalities;
 mod load;
 mod log;
+mod metrics;
 mod redis;
 mod refresh;
 mod report;
@@ -32,6 +33,7 @@ pub use files::Files;
 pub use gateway::GatewayConfig;
 pub use load::DEFAULT_FILE;
 pub use log::LogConfig;
+pub use metrics::MetricsConfig;
 pub use redis::{RedisTls, RedisUrl};
 pub use refresh::RefreshConfig;
 pub use report::{ConfigError, ConfigErrors, Origin};
@@ -55,6 +57,8 @@ pub struct Config {
     pub gateway: GatewayConfig,
     /// `[log]`: what is written to stderr.
     pub log: LogConfig,
+    /// `[metrics]`: what is told to Prometheus.
+    pub metrics: MetricsConfig,
     /// `[[apps]]`: whose tokens are kept; no appid twice.
     pub apps: Vec<AppConfig>,
     /// `[[callers]]`: who may ask; no id and no key twice.

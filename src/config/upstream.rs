@@ -19,6 +19,8 @@ pub struct UpstreamConfig {
     pub base_url: String,
     /// `timeout`, duration: how long one call may take. Default `5s`.
     pub timeout: Duration,
+    /// `side_by_side`, 1 to 1024: fetches under way at a time, over all apps, and as many checks. Default 64.
+    pub side_by_side: u32,
     /// `ca_file`, path of a PEM file: the authorities trusted for `base_url`. Default none: the system's.
     pub ca_file: Option<PathBuf>,
     /// Whether `base_url` is this machine itself: a simulator, not WeChat.
@@ -49,6 +51,7 @@ impl UpstreamConfig {
         Self {
             base_url,
             timeout: section.within("timeout", Duration::from_secs(5), shortest..=longest),
+            side_by_side: section.within("side_by_side", 64, 1..=1024),
             ca_file: read_ca_file(section),
             is_loopback,
         }

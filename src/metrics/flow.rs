@@ -1,17 +1,18 @@
 //! What the write flow counts: fetches, checks, and all that should be rare.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use prometheus::{IntCounter, IntCounterVec};
 
 use super::declare::Declare;
-use super::{CheckOutcome, FetchOutcome, Metrics, Purpose, Turning};
+use super::{AppSeries, CheckOutcome, FetchOutcome, Metrics, Purpose, Turning};
 use crate::domain::app_id::AppId;
 use crate::domain::protocol::Reason;
 use crate::domain::replica::BlockedBy;
 
 #[derive(Debug)]
 pub(super) struct FlowMetrics {
+    pub(super) series: AppSeries,
     fetches: IntCounterVec,
     fetch_refusals: IntCounterVec,
     checks: IntCounterVec,
@@ -34,13 +35,14 @@ const EXPECTED: [Reason; 2] = [Reason::Scheduled, Reason::Missing];
 const TASKS: [&str; 1] = ["step"];
 
 impl FlowMetrics {
-    pub(super) fn declare(declare: &Declare<'_>) -> Self {
+    pub(super) fn declare(declare: &Declare<'_>, series: AppSeries) -> Self {
         let turns = declare.counters(
             "loop_turns_total",
             "Turns of the loops that refresh tokens and follow the store.",
             &["task"],
         );
         let metrics = Self {
+            series,
             turns: Turning::ALL.map(|turning| turns.with_label_values(&[turning.as_str()])),
             fetches: declare.counters(
                 "fetches_total",
@@ -114,6 +116,9 @@ impl Metrics {
     /// An app is kept: what is counted for it starts at zero, so that a rate or an alert works from the first
     /// event on.
     pub fn expect(&self, app: &AppId) {
+        if self.flow.series != AppSeries::All {
+            return;
+        }
         let app = app.as_str();
         for reason in EXPECTED {
             let granted = FetchOutcome::Granted.as_str();
@@ -130,8 +135,8 @@ impl Metrics {
         }
     }
 
-    /// An app is kept no more: its series end.
-    pub fn forget(&self, app: &AppId) {
+    /// These apps are kept no more: their series end.
+    pub fn forget(&self, apps: &HashSet<&AppId>) {
         for family in [
             &self.flow.fetches,
             &self.flow.fetch_refusals,
@@ -141,13 +146,14 @@ impl Metrics {
             &self.flow.pending,
             &self.flow.put_backs,
         ] {
-            remove_series_of(family, app);
+            remove_series_of(family, apps);
         }
     }
 
     /// A fetch ended.
     pub fn fetched(&self, app: &AppId, reason: Reason, outcome: FetchOutcome) {
-        let app = app.as_str();
+        let ordinary = EXPECTED.contains(&reason) && outcome == FetchOutcome::Granted;
+        let app = self.flow.series.label(app, ordinary);
         self.flow
             .fetches
             .with_label_values(&[app, reason.as_str(), outcome.as_str()])
@@ -175,27 +181,27 @@ impl Metrics {
 
     /// A grant was found dead that no fetch of ours explains.
     pub fn foreign_invalidation(&self, app: &AppId) {
-        count_for(&self.flow.foreign_invalidations, app);
+        self.flow.count(&self.flow.foreign_invalidations, app);
     }
 
     /// Two fetches overlapped.
     pub fn overlap_detected(&self, app: &AppId) {
-        count_for(&self.flow.overlaps, app);
+        self.flow.count(&self.flow.overlaps, app);
     }
 
     /// A grant died before it expired.
     pub fn died(&self, app: &AppId) {
-        count_for(&self.flow.deaths, app);
+        self.flow.count(&self.flow.deaths, app);
     }
 
     /// A grant could not be stored and is served meanwhile.
     pub fn pending(&self, app: &AppId) {
-        count_for(&self.flow.pending, app);
+        self.flow.count(&self.flow.pending, app);
     }
 
     /// A grant was put back into the store.
     pub fn put_back(&self, app: &AppId) {
-        count_for(&self.flow.put_backs, app);
+        self.flow.count(&self.flow.put_backs, app);
     }
 
     /// A loop made a turn.
@@ -215,7 +221,7 @@ impl Metrics {
     }
 }
 
-fn remove_series_of(family: &IntCounterVec, app: &AppId) {
+fn remove_series_of(family: &IntCounterVec, apps: &HashSet<&AppId>) {
     use prometheus::core::Collector as _;
     let pairs = |metric: &prometheus::proto::Metric| -> Vec<(String, String)> {
         let labels = metric.get_label().iter();
@@ -223,12 +229,13 @@ fn remove_series_of(family: &IntCounterVec, app: &AppId) {
             .map(|pair| (pair.name().to_owned(), pair.value().to_owned()))
             .collect()
     };
+    let names: HashSet<_> = apps.iter().map(|app| app.as_str()).collect();
     let all = family.collect();
     let series = all.iter().flat_map(|family| family.get_metric()).map(pairs);
     let of_app = series.filter(|pairs| {
         pairs
             .iter()
-            .any(|(name, value)| name == "appid" && value == app.as_str())
+            .any(|(name, value)| name == "appid" && names.contains(value.as_str()))
     });
     for pairs in of_app {
         let labels = pairs
@@ -239,6 +246,11 @@ fn remove_series_of(family: &IntCounterVec, app: &AppId) {
     }
 }
 
-fn count_for(family: &IntCounterVec, app: &AppId) {
-    family.with_label_values(&[app.as_str()]).inc();
+impl FlowMetrics {
+    /// Counts what is out of the ordinary.
+    fn count(&self, family: &IntCounterVec, app: &AppId) {
+        family
+            .with_label_values(&[self.series.label(app, false)])
+            .inc();
+    }
 }

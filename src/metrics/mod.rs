@@ -13,6 +13,7 @@ mod labels;
 mod process;
 mod reload;
 mod seals;
+mod series;
 mod snapshot;
 mod store;
 mod upstream;
@@ -23,6 +24,7 @@ pub use http::HttpMetrics;
 pub use labels::{CheckOutcome, FetchOutcome, Purpose, Turning};
 pub use reload::ReloadMetrics;
 pub use seals::SealMetrics;
+pub use series::AppSeries;
 pub use store::{MeteredStore, StoreMetrics};
 pub use upstream::{MeteredUpstream, UpstreamMetrics};
 
@@ -57,9 +59,15 @@ impl Metrics {
     /// Declares everything. [`Metrics::expect`] says for which apps.
     #[must_use]
     pub fn new() -> Self {
+        Self::of_apps(AppSeries::All)
+    }
+
+    /// The same, with series for these apps only.
+    #[must_use]
+    pub fn of_apps(series: AppSeries) -> Self {
         let registry = Registry::new();
         let declare = Declare::on(&registry);
-        let flow = FlowMetrics::declare(&declare);
+        let flow = FlowMetrics::declare(&declare, series);
         let http = Arc::new(HttpMetrics::declare(&declare));
         let reload = Arc::new(ReloadMetrics::declare(&declare));
         let seals = Arc::new(SealMetrics::declare(&declare));
@@ -83,7 +91,7 @@ impl Metrics {
 
     /// Tells the state of every credential of `reader` as well. Once an instance.
     pub fn watch(&self, reader: Reader, clock: Arc<dyn Clock>) {
-        let collector = SnapshotCollector::new(reader, clock);
+        let collector = SnapshotCollector::new(reader, clock, self.flow.series);
         if let Err(error) = self.registry.register(Box::new(collector)) {
             tracing::error!(%error, "the state of the apps is missing in the metrics; this is a bug of the broker, please report it");
         }

@@ -8,10 +8,11 @@ use std::time::Duration;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
+use super::AppSeries;
 use super::declare::{Declare, full_name};
 use crate::domain::replica::StoreTrouble;
 use crate::domain::time::Timestamp;
-use crate::overview::{Overview, trouble_word};
+use crate::overview::{Overview, Status, trouble_word};
 use crate::ports::Clock;
 use crate::snapshot::Reader;
 
@@ -133,6 +134,10 @@ const CASE_FAMILIES: [CaseFamily; 3] = [
 ];
 
 const APPS: (&str, &str) = ("apps", "How many apps are configured.");
+const BY_STATUS: (&str, &str) = (
+    "apps_by_status",
+    "How many apps fare how, in the words of GET /apps.",
+);
 const RUNWAY: (&str, &str) = (
     "runway_seconds",
     "How long every app's token would last if nothing could be fetched from now on: the least over all apps that are not paused.",
@@ -148,6 +153,7 @@ pub(super) fn declare(declare: &Declare<'_>) {
         note(family.name, &["appid", family.label]);
     }
     note(APPS.0, &[]);
+    note(BY_STATUS.0, &["status"]);
     note(RUNWAY.0, &[]);
 }
 
@@ -155,11 +161,12 @@ pub(super) fn declare(declare: &Declare<'_>) {
 pub(super) struct SnapshotCollector {
     reader: Reader,
     clock: Arc<dyn Clock>,
+    series: AppSeries,
     descs: Vec<Desc>,
 }
 
 impl SnapshotCollector {
-    pub(super) fn new(reader: Reader, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(reader: Reader, clock: Arc<dyn Clock>, series: AppSeries) -> Self {
         let desc = |(name, help): (&str, &str)| {
             Desc::new(full_name(name), help.to_owned(), Vec::new(), HashMap::new()).ok()
         };
@@ -167,10 +174,14 @@ impl SnapshotCollector {
         let cases = CASE_FAMILIES
             .iter()
             .map(|family| (family.name, family.help));
-        let descs = apps.chain(cases).chain([APPS, RUNWAY]).filter_map(desc);
+        let descs = apps
+            .chain(cases)
+            .chain([APPS, BY_STATUS, RUNWAY])
+            .filter_map(desc);
         Self {
             reader,
             clock,
+            series,
             descs: descs.collect(),
         }
     }
@@ -192,8 +203,20 @@ impl Collector for SnapshotCollector {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let apps = self.overviews();
-        let mut families = Vec::new();
+        let mut apps = self.overviews();
+        let count = u32::try_from(apps.len()).unwrap_or(u32::MAX);
+        let runway = runway(&apps).map(|left| gauge(&[], left.as_secs_f64()));
+        let by_status = Status::ALL.map(|status| {
+            let these = apps.iter().filter(|(_, app)| app.status == status).count();
+            let number = u32::try_from(these).unwrap_or(u32::MAX);
+            gauge(&[("status", status.as_str())], f64::from(number))
+        });
+        let mut families = vec![
+            family(APPS.0, APPS.1, vec![gauge(&[], f64::from(count))]),
+            family(BY_STATUS.0, BY_STATUS.1, by_status.into()),
+            family(RUNWAY.0, RUNWAY.1, runway.into_iter().collect()),
+        ];
+        apps.retain(|(_, app)| self.series.tells_of(app));
         for AppFamily { name, help, read } in &APP_FAMILIES {
             let series = apps
                 .iter()
@@ -207,10 +230,6 @@ impl Collector for SnapshotCollector {
             });
             families.push(family(case.name, case.help, series.collect()));
         }
-        let count = u32::try_from(apps.len()).unwrap_or(u32::MAX);
-        families.push(family(APPS.0, APPS.1, vec![gauge(&[], f64::from(count))]));
-        let runway = runway(&apps).map(|left| gauge(&[], left.as_secs_f64()));
-        families.push(family(RUNWAY.0, RUNWAY.1, runway.into_iter().collect()));
         families.retain(|family| !family.get_metric().is_empty());
         families
     }

@@ -7,11 +7,12 @@ use tracing::{error, info, warn};
 use super::{EARLY, Refresher, StepEnd};
 use crate::domain::app_id::AppId;
 use crate::domain::credential::Credential;
-use crate::domain::epoch::Version;
+use crate::domain::epoch::{Nonce, Version};
 use crate::domain::grant::Grant;
 use crate::domain::history::What;
 use crate::domain::protocol::{Attempt, Begin, Begun, Commit, Committed, Failure, Permit, Reason};
 use crate::domain::replica::BlockedBy;
+use crate::domain::secret::Fingerprint;
 use crate::domain::time::{Moment, Timestamp};
 use crate::domain::upstream_error::{ErrorClass, UpstreamError};
 use crate::metrics::FetchOutcome;
@@ -28,6 +29,8 @@ struct Attempting {
     reason: Reason,
     attempt: Attempt,
     permit: Permit,
+    /// Which secret the lease was asked for with: one that replaces it meanwhile is not to blame.
+    secret: Fingerprint,
     /// Before `begin` was sent: from here the lease's validity and the grant's life are counted.
     started: Moment,
 }
@@ -41,8 +44,12 @@ impl Refresher {
             return end;
         }
         let nonce = self.chance.nonce();
+        let Some(secret) = self.secrets.fingerprint(&self.publisher.credential(id).app) else {
+            // Only an app that is being taken out has none.
+            return StepEnd::Done;
+        };
         let started = self.clock.now();
-        let begun = match self.begin(id, reason, nonce, started).await {
+        let begun = match self.begin(id, reason, nonce, secret, started).await {
             Ok(begun) => begun,
             Err(failure) => return self.store_failed(id, &failure),
         };
@@ -70,6 +77,7 @@ impl Refresher {
                     reason,
                     attempt,
                     permit,
+                    secret,
                     started,
                 };
                 self.fetch_under_lease(attempting, confirmed).await
@@ -115,16 +123,12 @@ impl Refresher {
         &self,
         id: SlotId,
         reason: Reason,
-        nonce: crate::domain::epoch::Nonce,
+        nonce: Nonce,
+        secret: Fingerprint,
         now: Moment,
     ) -> Result<Stamped<BegunIn>, StoreError> {
         let subject = self.publisher.subject(id);
         let memory = self.publisher.inspect(id, |replica| replica.memory(now));
-        let Some(secret) = self.secrets.fingerprint(&subject.credential.app) else {
-            return Err(StoreError::Refused(String::from(
-                "no secret is configured for this app",
-            )));
-        };
         let input = Begin {
             reason,
             nonce,
@@ -145,6 +149,7 @@ impl Refresher {
             attempt,
             permit,
             started,
+            ..
         } = attempting;
         let subject = self.publisher.subject(id);
         let credential = &subject.credential;
@@ -332,18 +337,16 @@ impl Refresher {
     ) -> StepEnd {
         let id = attempting.id;
         let subject = self.publisher.subject(id);
-        if let Some(secret) = self.secrets.fingerprint(&subject.credential.app) {
-            let failure = Failure {
-                attempt: attempting.attempt,
-                class,
-                cooldown,
-                secret,
-            };
-            for _ in 0..TRIES {
-                match self.store.fail(&subject, &failure).await {
-                    Err(StoreError::Away(_)) => {}
-                    Ok(_) | Err(_) => break,
-                }
+        let failure = Failure {
+            attempt: attempting.attempt,
+            class,
+            cooldown,
+            secret: attempting.secret,
+        };
+        for _ in 0..TRIES {
+            match self.store.fail(&subject, &failure).await {
+                Err(StoreError::Away(_)) => {}
+                Ok(_) | Err(_) => break,
             }
         }
         self.read(id).await;

@@ -19,6 +19,7 @@ pub(super) fn without_restart(running: &Config, new: Config) -> (Config, Vec<Str
         running.log.format != new.log.format || running.log.access_sample != new.log.access_sample,
         "[log] format or access_sample",
     );
+    wait_if(running.metrics != new.metrics, "[metrics]");
     // These were judged together with time-outs that do not hold yet.
     let refresh_waits = running.refresh != new.refresh
         && (running.upstream.timeout != new.upstream.timeout || running.store != new.store);
@@ -37,6 +38,7 @@ pub(super) fn without_restart(running: &Config, new: Config) -> (Config, Vec<Str
             level: new.log.level,
             ..running.log.clone()
         },
+        metrics: running.metrics.clone(),
         apps: new.apps,
         callers: new.callers,
     };

@@ -23,6 +23,14 @@ use crate::ports::Subject;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SlotId(pub(super) usize);
 
+#[cfg(test)]
+impl SlotId {
+    /// Some position, for tests of what is kept by position.
+    pub(crate) const fn nth(index: usize) -> Self {
+        Self(index)
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) credential: Credential,

@@ -108,7 +108,7 @@ impl Node {
             recheck: Arc::new(Notify::new()),
             secrets: Arc::new(AppSecrets::new([(app.clone(), Secret::new("s"))])),
         });
-        let (scheduler, desk) = Scheduler::new(Arc::clone(&refresher), changes);
+        let (scheduler, desk) = Scheduler::new(Arc::clone(&refresher), changes, 64);
         let mut scheduler = scheduler.napping(self.nap);
         let broker = Broker::new(reader, desk, clock, COLD_WAIT);
         let Some(id) = broker.find(app.as_str()) else {

@@ -234,6 +234,14 @@ impl Replica {
             .map(|held| &held.grant)
     }
 
+    /// When the grant it holds ends, by the boot clock, while any life is left.
+    #[must_use]
+    pub fn expires(&self, now: Moment) -> Option<Duration> {
+        let held = self.held.as_ref()?;
+        let left = held.expires.remaining(now);
+        (!left.is_zero()).then(|| now.boot + left)
+    }
+
     /// The held grant where it has enough left for the store to keep it.
     fn offerable(&self, now: Moment) -> Option<&Held> {
         let held = self.held.as_ref()?;

@@ -141,7 +141,7 @@ impl Rig {
             metrics: Arc::clone(&metrics),
             secrets: Arc::new(AppSecrets::new(apps.map(|app| (app, Secret::new("s"))))),
         });
-        let (mut scheduler, desk) = Scheduler::new(refresher, changes);
+        let (mut scheduler, desk) = Scheduler::new(refresher, changes, 64);
         let stopping = CancellationToken::new();
         let stop = stopping.clone();
         tokio::spawn(async move {

@@ -234,7 +234,8 @@ async fn a_secret_is_rotated_under_load_by_swapping_a_mounted_file() {
     let renewed = async || rig.caller.token(APP).await.version() > before;
     eventually("the new secret is used", Duration::from_secs(15), renewed).await;
     load.stop().await;
-    assert!(state().await["cooldown"].is_null());
+    let mended = async || state().await["cooldown"].is_null();
+    eventually("the cooldown is over", Duration::from_secs(5), mended).await;
     assert_eq!(rig.fetches(APP), 2);
     let log = rig.process.log();
     assert!(log.contains("\"secrets_changed\":1"), "{log}");

@@ -21,7 +21,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts the real binary.
+    /// Starts the real binary, or the one that `BROKER_UNDER_TEST` names.
     pub(crate) fn start(settings: &Settings) -> Self {
         Self::start_with(settings, |_| {})
     }
@@ -30,7 +30,9 @@ impl Process {
     pub(crate) fn start_with(settings: &Settings, change: impl FnOnce(&mut Command)) -> Self {
         let config = tempfile::NamedTempFile::new().expect("a temporary file");
         std::fs::write(config.path(), settings.to_toml()).expect("the configuration is written");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_token-broker"));
+        let named = std::env::var_os("BROKER_UNDER_TEST");
+        let binary = named.unwrap_or_else(|| env!("CARGO_BIN_EXE_token-broker").into());
+        let mut command = Command::new(binary);
         command
             .args(["serve", "--config"])
             .arg(config.path())
@@ -112,6 +114,11 @@ impl Process {
             );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// A caller of it.

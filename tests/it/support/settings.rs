@@ -26,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) store_timeout: Duration,
     pub(crate) callers: String,
     pub(crate) log_level: String,
+    /// Which apps have series of their own.
+    pub(crate) series: &'static str,
 }
 
 /// Where the broker keeps its records.
@@ -106,6 +108,7 @@ impl Settings {
                 key_hash()
             ),
             log_level: "info".to_owned(),
+            series: "all",
         }
     }
 
@@ -121,6 +124,11 @@ impl Settings {
         self.server.retain(|(other, _)| *other != key);
         self.server.push((key, value.to_owned()));
         self
+    }
+
+    /// Sets which apps have series of their own.
+    pub(crate) fn metrics(self, series: &'static str) -> Self {
+        Self { series, ..self }
     }
 
     /// Replaces the apps.
@@ -180,8 +188,8 @@ impl Settings {
         let _ = writeln!(toml, "[gateway]\n{}", self.gateway);
         let _ = writeln!(
             toml,
-            "[log]\nlevel = {:?}\nformat = \"json\"",
-            self.log_level
+            "[log]\nlevel = {:?}\nformat = \"json\"\n[metrics]\napps = {:?}",
+            self.log_level, self.series
         );
         for app in &self.apps {
             let _ = writeln!(
