@@ -41,6 +41,28 @@ async fn a_refusal_that_a_check_does_not_confirm_is_passed_on() {
 }
 
 #[actix_web::test]
+async fn what_is_passed_on_is_passed_on_again_whole_with_the_next_token() {
+    let rig = with_first_token().await;
+    let path = "/gateway/wx-empty/cgi-bin/message/send";
+    let answer = rig.post("all-on-empty", path, "{\"a\":1}").await;
+    assert_eq!(
+        answer.json()["errcode"],
+        40001,
+        "there is no other token yet"
+    );
+    rig.clock.advance(std::time::Duration::from_secs(60));
+    rig.upstream.will_say(Checked::Refused(UpstreamError {
+        code: 40001,
+        message: String::from("invalid credential"),
+        rid: None,
+        ip: None,
+    }));
+    let answer = rig.post("all-on-empty", path, "{\"a\":1}").await;
+    assert_eq!(answer.json()["errcode"], 0, "{}", answer.text());
+    assert_eq!(answer.json()["length"], 7);
+}
+
+#[actix_web::test]
 async fn without_the_verb_nothing_is_asked() {
     let rig = Rig::new();
     for path in ["/user/wx-served/o", "/oauth/wx-served/authorize"] {

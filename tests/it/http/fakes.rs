@@ -18,8 +18,8 @@ use token_broker::domain::secret::{Fingerprint, Secret};
 use token_broker::domain::time::{Moment, Timestamp, micros};
 use token_broker::domain::upstream_error::UpstreamError;
 use token_broker::ports::{
-    Argument, BegunIn, Called, Chance, Checked, Clock, Fetched, Outgoing, Passed, Passing, Stamped,
-    Store, StoreError, Subject, Upstream, WeChatCalls, WeChatPassage,
+    Argument, BegunIn, Called, Chance, Checked, Clock, Fetched, Outgoing, Passed, Passing, Reply,
+    ReplyBody, Stamped, Store, StoreError, Subject, Upload, Upstream, WeChatCalls, WeChatPassage,
 };
 
 /// Runs like a real one from 2026 on, and can be moved ahead.
@@ -236,7 +236,22 @@ impl WeChatCalls for NotTheFirst {
 
 #[async_trait]
 impl WeChatPassage for NotTheFirst {
-    async fn pass(&self, _: &AppId, _: Passing) -> Passed {
-        Passed::NotSent(String::from("nothing is passed on here"))
+    async fn pass(&self, _: &AppId, passing: Passing) -> Passed {
+        let errcode = if passing.token.expose() == "first" {
+            40001
+        } else {
+            0
+        };
+        let length = match &passing.body {
+            Upload::Whole(body) => body.len(),
+            Upload::Stream { .. } => 0,
+        };
+        let body = format!("{{\"errcode\":{errcode},\"length\":{length}}}");
+        Passed::Answered(Reply {
+            errcode,
+            content_type: None,
+            content_disposition: None,
+            body: ReplyBody::Whole(body.into()),
+        })
     }
 }
