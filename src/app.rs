@@ -60,8 +60,8 @@ pub enum StartError {
     /// The settings for WeChat cannot be used.
     #[error(transparent)]
     Upstream(#[from] SetupError),
-    /// `upstream.base_url` is not a URL.
-    #[error("upstream.base_url is not a URL: {0}")]
+    /// `upstream.base_url` or one of `upstream.fallback_urls` is not a URL.
+    #[error("upstream.base_url or upstream.fallback_urls: not a URL: {0}")]
     BaseUrl(#[from] url::ParseError),
     /// The certificate of the API cannot be used.
     #[error(transparent)]

@@ -8,7 +8,7 @@ use super::StartError;
 use crate::adapters::embedded::EmbeddedStore;
 use crate::adapters::redis::{RedisSettings, RedisSignals, RedisStore, ServerClock, TlsFiles};
 use crate::adapters::sealed::Seals;
-use crate::adapters::wechat::{UpstreamSettings, WeChat};
+use crate::adapters::wechat::{CONNECTION_AGE, Names, UpstreamSettings, WeChat};
 use crate::config::{Backend, Config};
 use crate::domain::secret::Secret;
 use crate::fingerprint::origin_of;
@@ -71,10 +71,15 @@ pub(super) fn upstream(
     metrics: &Metrics,
     secrets: Arc<dyn SecretSource>,
 ) -> Result<Arc<MeteredUpstream<WeChat>>, StartError> {
+    let fallback_urls = config.upstream.fallback_urls.iter();
+    let fallback_urls = fallback_urls.map(|url| Url::parse(url));
     let settings = UpstreamSettings {
         base_url: Url::parse(&config.upstream.base_url)?,
+        fallback_urls: fallback_urls.collect::<Result<_, _>>()?,
         timeout: config.upstream.timeout,
-        proxy: None,
+        connection_age: CONNECTION_AGE,
+        names: Names::System,
+        proxy: config.upstream.proxy.clone(),
         ca_file: config.upstream.ca_file.clone(),
     };
     let upstream = WeChat::new(&settings, secrets)?;

@@ -18,6 +18,14 @@ const SCALAR_SECTIONS: [&str; 7] = [
 ];
 const URL: &str = "store.url";
 const ENCRYPTION_KEYS: &str = "store.encryption_keys";
+const PROXY: &str = "upstream.proxy";
+const FALLBACK_URLS: &str = "upstream.fallback_urls";
+
+/// The keys of which a file may be named that holds the value.
+const SECRETS: [&str; 3] = [URL, ENCRYPTION_KEYS, PROXY];
+
+/// The lists that a variable may hold, its items parted by commas or blanks.
+const LISTS: [&str; 2] = [ENCRYPTION_KEYS, FALLBACK_URLS];
 
 /// The variables of the broker, by what they are for.
 #[derive(Default)]
@@ -73,8 +81,7 @@ impl Variables {
             }
         };
         let is_file = name.ends_with("__SECRET_FILE")
-            || [URL, ENCRYPTION_KEYS].contains(&key.as_str())
-                && name.to_ascii_uppercase().ends_with("_FILE");
+            || SECRETS.contains(&key.as_str()) && name.to_ascii_uppercase().ends_with("_FILE");
         let value = if is_file {
             match read_secret_file(Path::new(&value), report) {
                 Ok(value) => value,
@@ -100,7 +107,7 @@ impl Variables {
         let mut lists = Vec::new();
         for (path, (name, value)) in &self.scalars {
             report.comes_from(path.clone(), name.clone());
-            if path == ENCRYPTION_KEYS {
+            if LISTS.contains(&path.as_str()) {
                 let keys = value.split([',', '\n', ' ']).filter(|key| !key.is_empty());
                 lists.push((path, keys.map(str::to_owned).collect::<Vec<_>>()));
             } else {
@@ -148,7 +155,7 @@ fn scalar_path(rest: &str) -> Option<String> {
     }
     let path = format!("{section}.{key}");
     match path.strip_suffix("_file") {
-        Some(secret @ (URL | ENCRYPTION_KEYS)) => Some(secret.to_owned()),
+        Some(secret) if SECRETS.contains(&secret) => Some(secret.to_owned()),
         _ => Some(path),
     }
 }

@@ -68,14 +68,10 @@ impl GivenUrl {
 
 impl RedisTls {
     pub(super) fn read(section: &mut Section<'_>) -> Self {
-        let is_certificate = |pem: &[u8]| {
-            let mut certificates = CertificateDer::pem_slice_iter(pem).peekable();
-            certificates.peek().is_some() && certificates.all(|one| one.is_ok())
-        };
         let is_key = |pem: &[u8]| PrivateKeyDer::from_pem_slice(pem).is_ok();
         Self {
-            ca_file: read_pem(section, "ca_file", "certificate", is_certificate),
-            client_cert_file: read_pem(section, "client_cert_file", "certificate", is_certificate),
+            ca_file: read_certificates(section, "ca_file"),
+            client_cert_file: read_certificates(section, "client_cert_file"),
             client_key_file: read_pem(section, "client_key_file", "private key", is_key),
         }
     }
@@ -102,6 +98,15 @@ impl RedisTls {
             _ => {}
         }
     }
+}
+
+/// The path of a file of certificates, which is looked into.
+pub(super) fn read_certificates(section: &mut Section<'_>, key: &'static str) -> Option<PathBuf> {
+    let is_certificate = |pem: &[u8]| {
+        let mut certificates = CertificateDer::pem_slice_iter(pem).peekable();
+        certificates.peek().is_some() && certificates.all(|one| one.is_ok())
+    };
+    read_pem(section, key, "certificate", is_certificate)
 }
 
 fn read_pem(

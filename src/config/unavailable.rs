@@ -14,9 +14,6 @@ pub(super) fn refuse(tree: &Map<String, Value>, report: &Report) {
             report.refuse(key, MESSAGE);
         }
     };
-    let of = |section: &str, key: &str| table(tree.get(section)?)?.get(key);
-
-    refuse_if(is_filled(of("upstream", "proxy")), "upstream.proxy");
     if let Some(ValueKind::Array(apps)) = tree.get("apps").map(|apps| &apps.kind) {
         for (index, app) in apps.iter().enumerate() {
             let tickets = table(app).and_then(|app| app.get("tickets"));

@@ -6,8 +6,10 @@ use std::time::Duration;
 use config::Value;
 use url::{Host, Url};
 
+use super::redis::read_certificates;
 use super::section::Section;
 use super::setting::{Setting, text};
+use crate::domain::secret::Secret;
 
 const DEFAULT_BASE_URL: &str = "https://api.weixin.qq.com";
 
@@ -17,6 +19,12 @@ pub struct UpstreamConfig {
     /// `base_url`, what every path is appended to, without a `/` at its end. Default
     /// `https://api.weixin.qq.com`. `http://` only to a loopback address: the AppSecret travels in it.
     pub base_url: String,
+    /// `fallback_urls`, as `base_url` each: WeChat's other hosts, tried in this order where the one before
+    /// cannot be connected to. Default none.
+    pub fallback_urls: Vec<String>,
+    /// `proxy`, URL of an HTTP proxy, `http://` or `https://`, with user and password where it asks for them.
+    /// Default none; the environment's is never used.
+    pub proxy: Option<Secret>,
     /// `timeout`, duration: how long one call may take. Default `5s`.
     pub timeout: Duration,
     /// `side_by_side`, 1 to 1024: fetches under way at a time, over all apps, and as many checks. Default 64.
@@ -46,16 +54,71 @@ impl UpstreamConfig {
             None => (DEFAULT_BASE_URL.to_owned(), false),
         };
         let (shortest, longest) = (Duration::from_millis(1), Duration::from_secs(60));
-        // Judged in `unavailable`.
-        section.optional::<String>("proxy");
+        let mut urls: Vec<_> = url.into_iter().collect();
+        if urls.is_empty() {
+            urls.extend(Url::parse(DEFAULT_BASE_URL));
+        }
+        let fallback_urls = read_fallback_urls(section, &mut urls);
         Self {
             base_url,
+            fallback_urls,
+            proxy: read_proxy(section, &urls),
             timeout: section.within("timeout", Duration::from_secs(5), shortest..=longest),
             side_by_side: section.within("side_by_side", 64, 1..=1024),
-            ca_file: read_ca_file(section),
+            ca_file: read_certificates(section, "ca_file"),
             is_loopback,
         }
     }
+}
+
+/// Each is judged as the base URL is; none may be there twice.
+fn read_fallback_urls(section: &mut Section<'_>, urls: &mut Vec<Url>) -> Vec<String> {
+    let report = section.report();
+    for (path, BaseUrl(url)) in section.each::<BaseUrl>("fallback_urls") {
+        if let Err(message) = check(&url) {
+            report.refuse(&path, message);
+        } else if urls.contains(&url) {
+            report.refuse(&path, "is there twice, or is base_url itself");
+        } else {
+            urls.push(url);
+        }
+    }
+    let texts = urls.iter().skip(1).map(Url::as_str);
+    texts
+        .map(|url| url.trim_end_matches('/').to_owned())
+        .collect()
+}
+
+/// A proxy's URL, which may hold a password and is never repeated.
+fn read_proxy(section: &mut Section<'_>, urls: &[Url]) -> Option<Secret> {
+    let proxy = section.optional::<Secret>("proxy")?;
+    if proxy.expose().is_empty() {
+        return None;
+    }
+    let Some(url) = Url::parse(proxy.expose()).ok().filter(Url::has_host) else {
+        section.refuse(
+            "proxy",
+            r#"must be a URL, such as "http://user:password@proxy.internal:3128""#,
+        );
+        return None;
+    };
+    if !matches!(url.scheme(), "http" | "https") {
+        section.refuse("proxy", "must begin with http:// or https://");
+    }
+    if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+        section.refuse(
+            "proxy",
+            "must end with the port: no path, no query, no fragment",
+        );
+    }
+    // A request to https:// passes through a tunnel; one to http:// is read by the proxy.
+    if urls.iter().any(|url| url.scheme() == "http") && !is_loopback(&url) {
+        section.refuse(
+            "proxy",
+            "would be sent the AppSecrets in clear: base_url or a fallback is http://",
+        );
+    }
+    Some(proxy)
 }
 
 fn check(url: &Url) -> Result<(), &'static str> {
@@ -81,17 +144,6 @@ fn is_loopback(url: &Url) -> bool {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         None => false,
     }
-}
-
-fn read_ca_file(section: &mut Section<'_>) -> Option<PathBuf> {
-    let path: PathBuf = section.optional("ca_file")?;
-    if path.as_os_str().is_empty() {
-        return None;
-    }
-    if let Err(error) = std::fs::File::open(&path) {
-        section.refuse("ca_file", format!("cannot be read: {}", error.kind()));
-    }
-    Some(path)
 }
 
 impl Setting for BaseUrl {

@@ -43,7 +43,7 @@ impl WeChatCalls for WeChat {
                 .header("content-type", "application/json")
                 .body(body),
         };
-        match exchange(request, MAX_BODY).await {
+        match exchange(&self.hosts, request, MAX_BODY).await {
             Ok((status, body)) => classify_call(status, body, &sent),
             Err(failure) if failure.maybe_sent => Called::Unclear(failure.reason),
             Err(failure) => Called::NotSent(failure.reason),

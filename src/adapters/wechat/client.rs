@@ -10,6 +10,7 @@ use url::Url;
 
 use super::classify::{classify_check, classify_fetch};
 use super::failure::Failure;
+use super::hosts::Hosts;
 use super::setup::{Clients, SetupError, UpstreamSettings};
 use crate::domain::app_id::AppId;
 use crate::domain::credential::{Credential, Kind, Mode};
@@ -22,6 +23,7 @@ const MAX_BODY: usize = 64 * 1024;
 /// WeChat's API, asked with the AppSecrets of the configured apps.
 pub struct WeChat {
     clients: Clients,
+    pub(super) hosts: Hosts,
     token: Url,
     stable_token: Url,
     domain_ips: Url,
@@ -43,6 +45,11 @@ impl WeChat {
             stable_token: settings.address("/cgi-bin/stable_token")?,
             domain_ips: settings.address("/cgi-bin/get_api_domain_ip")?,
             clients: settings.clients()?,
+            hosts: Hosts::new(
+                &settings.base_url,
+                &settings.fallback_urls,
+                settings.timeout,
+            ),
             settings: settings.clone(),
             secrets,
         })
@@ -57,17 +64,17 @@ impl WeChat {
     }
 
     /// The client whose connections are kept, or the one that makes a connection for every request.
-    pub(super) fn client(&self, single_use: bool) -> &Client {
+    pub(super) fn client(&self, single_use: bool) -> Client {
         if single_use {
-            &self.clients.fetching
+            self.clients.fetching.clone()
         } else {
-            &self.clients.checking
+            self.clients.checking.client()
         }
     }
 
     /// The client whose calls have no time limit of their own but for the connection.
-    pub(super) fn passing_client(&self) -> &Client {
-        &self.clients.passing
+    pub(super) fn passing_client(&self) -> Client {
+        self.clients.passing.client()
     }
 
     /// One fetch of an access token, ready to be sent.
@@ -98,7 +105,7 @@ impl Upstream for WeChat {
         let request = match credential.kind {
             Kind::AccessToken => self.access_token(credential, &secret, force),
         };
-        match exchange(request, MAX_BODY).await {
+        match exchange(&self.hosts, request, MAX_BODY).await {
             Ok((status, body)) => classify_fetch(status, &body, &secret),
             Err(failure) if failure.maybe_sent => Fetched::Ambiguous(failure.reason),
             Err(failure) => Fetched::NotSent(failure.reason),
@@ -106,11 +113,11 @@ impl Upstream for WeChat {
     }
 
     async fn check(&self, _credential: &Credential, token: &Secret) -> Checked {
-        let client = &self.clients.checking;
+        let client = self.clients.checking.client();
         let request = client
             .get(self.domain_ips.clone())
             .query(&[("access_token", token.expose())]);
-        match exchange(request, MAX_BODY).await {
+        match exchange(&self.hosts, request, MAX_BODY).await {
             Ok((status, body)) => classify_check(status, &body, token),
             Err(failure) => Checked::Away(failure.reason),
         }
@@ -136,15 +143,13 @@ struct StableToken<'a> {
 }
 
 /// Sends one request and reads its reply: the status, and the body where the status is 200, of at most `most`
-/// bytes. The client's time-out runs on while the body is read.
+/// bytes. The call's time-out runs on while the body is read.
 pub(super) async fn exchange(
+    hosts: &Hosts,
     request: RequestBuilder,
     most: usize,
 ) -> Result<(u16, Vec<u8>), Failure> {
-    let mut response = request
-        .send()
-        .await
-        .map_err(|error| Failure::before_reply(&error))?;
+    let mut response = hosts.send_within_a_call(request).await?;
     let status = response.status().as_u16();
     let mut body = Vec::new();
     // Nothing is made of another status, whatever its body says.

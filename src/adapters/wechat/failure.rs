@@ -70,6 +70,9 @@ fn no_connection(error: &reqwest::Error) -> String {
     if error.is_dns() {
         return "the name of the upstream host cannot be resolved".to_owned();
     }
+    if let Some(problem) = tunnel_problem(error) {
+        return problem.to_owned();
+    }
     if let Some(problem) = tls_problem(error) {
         return format!("no TLS connection: {problem}");
     }
@@ -80,6 +83,24 @@ fn no_connection(error: &reqwest::Error) -> String {
         Some(kind) => format!("no connection: {kind}"),
         None => "no connection".to_owned(),
     }
+}
+
+/// What the proxy did not do, where it is the proxy. The type of the library's error is not to be had, only its
+/// fixed words.
+fn tunnel_problem(error: &reqwest::Error) -> Option<&'static str> {
+    let words = causes(error).find_map(|cause| {
+        let text = cause.to_string();
+        text.strip_prefix("tunnel error: ").map(str::to_owned)
+    })?;
+    Some(match words.as_str() {
+        "proxy authorization required" => {
+            "the proxy wants another user and password than upstream.proxy has"
+        }
+        "failed to create underlying connection" => {
+            "the proxy of upstream.proxy cannot be connected to"
+        }
+        _ => "the proxy of upstream.proxy made no tunnel",
+    })
 }
 
 /// What a handshake failed for, where it did. The library's text is not used, because it quotes what

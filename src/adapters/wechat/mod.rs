@@ -4,6 +4,8 @@
 //! | file | question it answers |
 //! |---|---|
 //! | `setup` | what must be configured, and how are the HTTP clients made? |
+//! | `hosts` | which of WeChat's hosts is asked? |
+//! | `kept` | how old may a kept connection grow? |
 //! | `client` | what is sent, and how is a reply read within bounds? |
 //! | `calls` | how is a call sent that is made for a caller, and does its reply tell of an error? |
 //! | `passage` | how is a caller's own call passed on, and its reply back? |
@@ -21,10 +23,13 @@ mod classify;
 mod client;
 mod errmsg;
 mod failure;
+mod hosts;
+mod kept;
 mod mask;
 mod object;
 mod passage;
 mod setup;
 
 pub use client::WeChat;
-pub use setup::{SetupError, UpstreamSettings};
+pub use kept::CONNECTION_AGE;
+pub use setup::{Names, SetupError, UpstreamSettings};

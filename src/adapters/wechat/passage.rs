@@ -34,9 +34,9 @@ impl WeChatPassage for WeChat {
         let Some(request) = self.request(passing) else {
             return Passed::NotSent("the address of the call cannot be built".to_owned());
         };
-        let response = match request.send().await {
+        let response = match self.hosts.send(request).await {
             Ok(response) => response,
-            Err(error) => return failed(Failure::before_reply(&error)),
+            Err(failure) => return failed(failure),
         };
         let status = response.status().as_u16();
         if status != 200 {

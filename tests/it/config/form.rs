@@ -512,16 +512,3 @@ fn a_setting_of_the_other_kind_of_store_has_no_effect_and_is_told() {
     load("[store]\nkind = 'redis'\nurl = 'redis://h'\npath = 'data/token-broker.redb'\n");
     load(&format!("[store]\nurl = ''\npool_size = 8\n{SMALL}"));
 }
-
-#[test]
-fn an_authority_that_cannot_be_read_is_told() {
-    let files = Files::new();
-    let path = files.write("ca.pem", "");
-    let config = load(&format!("[upstream]\nca_file = '{}'\n", path.display()));
-    assert_eq!(config.upstream.ca_file, Some(path));
-    let told = errors("[upstream]\nca_file = '/nonexistent'\n");
-    assert_eq!(
-        told,
-        ["2: upstream.ca_file: cannot be read: entity not found"]
-    );
-}

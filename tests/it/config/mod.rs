@@ -8,5 +8,6 @@ mod sample;
 mod sealing;
 mod secrecy;
 mod unavailable;
+mod upstream;
 
 pub(crate) use sample::{Files, SMALL, load};

@@ -4,29 +4,9 @@ use super::sample::{SMALL, errors, errors_with};
 
 #[test]
 fn each_thing_that_is_not_built_is_refused() {
-    for (text, expected) in [
-        (
-            format!(
-                "{}tickets = ['jsapi']\n",
-                "[[apps]]\nappid = 'wx1'\nsecret = 's'\n"
-            ),
-            "4: apps[0].tickets: is not available in this release",
-        ),
-        (
-            "[upstream]\nproxy = 'http://proxy:3128'\n".to_owned(),
-            "2: upstream.proxy: is not available in this release",
-        ),
-    ] {
-        assert_eq!(errors(&text), [expected]);
-    }
-}
-
-#[test]
-fn it_is_refused_from_the_environment_too() {
-    let variable = "TOKEN_BROKER__UPSTREAM__PROXY";
-    let told = errors_with(SMALL, &[(variable, "http://p:1")]);
-    let expected = format!("{variable}: upstream.proxy: is not available in this release");
-    assert_eq!(told, [expected]);
+    let text = "[[apps]]\nappid = 'wx1'\nsecret = 's'\ntickets = ['jsapi']\n";
+    let expected = "4: apps[0].tickets: is not available in this release";
+    assert_eq!(errors(text), [expected]);
 }
 
 #[test]

@@ -8,9 +8,11 @@
 )]
 
 mod broken;
+mod fallback;
 mod proxy;
 mod secrecy;
 mod setup;
 mod tls;
+mod tunnel;
 mod wire;
 mod wire_server;

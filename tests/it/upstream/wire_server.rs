@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use url::Url;
 
-use token_broker::adapters::wechat::{UpstreamSettings, WeChat};
+use token_broker::adapters::wechat::{Names, UpstreamSettings, WeChat};
 use token_broker::app_secrets::AppSecrets;
 use token_broker::domain::app_id::AppId;
 use token_broker::domain::credential::{Credential, Mode};
@@ -67,8 +67,17 @@ impl WireServer {
         Self::start([Step::Read, Step::Send(reply.as_ref().to_vec())]).await
     }
 
+    /// A server in clear text at an address of the test's choice.
+    pub(super) async fn at(address: &str, steps: impl Into<Vec<Step>>) -> Self {
+        Self::listen_at(address, steps.into(), None).await
+    }
+
     async fn listen(steps: Vec<Step>, tls: Option<TlsAcceptor>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        Self::listen_at("127.0.0.1:0", steps, tls).await
+    }
+
+    async fn listen_at(address: &str, steps: Vec<Step>, tls: Option<TlsAcceptor>) -> Self {
+        let listener = TcpListener::bind(address).await.expect("a port");
         let address = listener.local_addr().expect("its address");
         let seen = Arc::new(Mutex::new(Seen::default()));
         let task = tokio::spawn({
@@ -181,6 +190,9 @@ pub(super) fn settings(base_url: &str) -> UpstreamSettings {
     UpstreamSettings {
         base_url: Url::parse(base_url).expect("a URL"),
         timeout: Duration::from_secs(5),
+        fallback_urls: Vec::new(),
+        connection_age: Duration::from_secs(300),
+        names: Names::System,
         proxy: None,
         ca_file: None,
     }
