@@ -18,13 +18,19 @@ const MAX_KEYS: usize = 2;
 const MAX_RATE: u32 = 1_000_000;
 const EVERY_APP: &str = "*";
 
+/// The longest name of a certificate.
+const MAX_NAME: usize = 2048;
+
 /// One of `[[callers]]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CallerConfig {
     /// `id`, `[a-z0-9-]{1,32}`. Required.
     pub id: CallerId,
-    /// `keys`, one or two, each `"sha256:<64 hex of the whole key>"`. Required.
+    /// `keys`, one or two, each `"sha256:<64 hex of the whole key>"`. Required without `certificates`.
     pub keys: Vec<Digest>,
+    /// `certificates`, URI or DNS names of client certificates. Default none; needs
+    /// `server.tls_client_ca_file`.
+    pub certificates: Vec<String>,
     /// `allow`, a list of `{ appids = [..], verbs = [..] }`; appid `"*"` = all. With the verb `call`,
     /// `paths` may say which of WeChat's paths it opens. Required.
     pub rights: Rights,
@@ -35,23 +41,35 @@ pub struct CallerConfig {
 /// `sha256:` and 64 hexadecimal digits.
 struct KeyHash(Digest);
 
+/// A URI, or a DNS name in lower case.
+struct CertificateName(String);
+
+/// What the callers before one have, by the path where it stands: none may be there twice.
+#[derive(Default)]
+pub(super) struct Seen {
+    ids: HashMap<CallerId, String>,
+    keys: HashMap<Digest, String>,
+    certificates: HashMap<String, String>,
+}
+
 impl CallerConfig {
-    /// Reads one caller. `apps` are those that exist; `ids` and `keys` map those of the callers before it
-    /// to their paths.
+    /// Reads one caller. `apps` are those that exist.
     pub(super) fn read(
         section: &mut Section<'_>,
         apps: &HashSet<AppId>,
-        ids: &mut HashMap<CallerId, String>,
-        keys: &mut HashMap<Digest, String>,
+        seen: &mut Seen,
     ) -> Option<Self> {
-        let id = read_id(section, ids);
-        let keys = read_keys(section, keys);
+        let id = read_id(section, &mut seen.ids);
+        let certificates = read_certificates(section, &mut seen.certificates);
+        let needs_key = certificates.is_empty() && section.is_sound("certificates");
+        let keys = read_keys(section, &mut seen.keys, needs_key);
         let rights = read_rights(section, apps);
         let rate = read_rate(section);
         let id = id?;
         Some(Self {
             id,
             keys,
+            certificates,
             rights,
             rate,
         })
@@ -74,9 +92,27 @@ fn read_id(section: &mut Section<'_>, seen: &mut HashMap<CallerId, String>) -> O
     id.ok()
 }
 
-fn read_keys(section: &mut Section<'_>, seen: &mut HashMap<Digest, String>) -> Vec<Digest> {
+fn read_certificates(section: &mut Section<'_>, seen: &mut HashMap<String, String>) -> Vec<String> {
+    let given = section.each::<CertificateName>("certificates");
+    for (path, CertificateName(name)) in &given {
+        if let Some(first) = seen.get(name) {
+            let message = format!("is the same as {first}");
+            section.report().refuse(path, message);
+        } else {
+            seen.insert(name.clone(), path.clone());
+        }
+    }
+    let names = given.into_iter().map(|(_, CertificateName(name))| name);
+    names.collect()
+}
+
+fn read_keys(
+    section: &mut Section<'_>,
+    seen: &mut HashMap<Digest, String>,
+    needed: bool,
+) -> Vec<Digest> {
     let given = section.each::<KeyHash>("keys");
-    if given.is_empty() && section.is_sound("keys") {
+    if needed && given.is_empty() && section.is_sound("keys") {
         section.refuse("keys", "is missing; `token-broker key new ID` makes one");
     }
     if given.len() > MAX_KEYS {
@@ -161,6 +197,23 @@ impl Setting for KeyHash {
     fn read(value: &Value) -> Option<Self> {
         let digits = text(value)?.strip_prefix("sha256:")?;
         Digest::parse(digits).map(Self)
+    }
+}
+
+impl Setting for CertificateName {
+    const FORM: &'static str = r#"a URI or a DNS name, such as "spiffe://cluster.local/ns/shop/sa/orders" or "orders.internal""#;
+
+    fn read(value: &Value) -> Option<Self> {
+        let name = text(value)?;
+        let graphic = name.len() <= MAX_NAME && name.bytes().all(|b| b.is_ascii_graphic());
+        let host = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+        if name.contains("://") {
+            let is_uri = graphic && url::Url::parse(name).is_ok();
+            is_uri.then(|| Self(name.to_owned()))
+        } else {
+            let is_host = graphic && !name.is_empty() && name.bytes().all(host);
+            is_host.then(|| Self(name.to_ascii_lowercase()))
+        }
     }
 }
 

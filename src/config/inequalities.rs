@@ -26,6 +26,22 @@ pub(super) fn check(config: &Config, report: &Report) {
     check_backoff(refresh, report);
     check_budget_window(refresh, upstream, report);
     check_callers(config, report);
+    check_certificates(config, report);
+}
+
+/// A name that is never shown would be a caller that can never ask.
+fn check_certificates(config: &Config, report: &Report) {
+    let asked_for = config.server.tls.as_ref();
+    let asked_for = asked_for.is_some_and(|tls| tls.client_ca.is_some());
+    if asked_for || !report.is_sound(&["server", "callers"]) {
+        return;
+    }
+    for (index, caller) in config.callers.iter().enumerate() {
+        if !caller.certificates.is_empty() {
+            let message = "has no effect without server.tls_client_ca_file";
+            report.refuse(&format!("callers[{index}].certificates"), message);
+        }
+    }
 }
 
 /// A replica that was cut off, and a caller that keeps tokens, learn of a new token before the old dies.

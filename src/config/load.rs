@@ -5,6 +5,7 @@ use std::path::Path;
 
 use config::{Map, Value};
 
+use super::callers::Seen;
 use super::document::Document;
 use super::report::Report;
 use super::section::Section;
@@ -50,7 +51,7 @@ impl Config {
 
     fn read(root: &mut Section<'_>) -> Self {
         let mut appids = HashMap::new();
-        let (mut ids, mut keys) = (HashMap::new(), HashMap::new());
+        let mut seen = Seen::default();
         Self {
             server: root.table("server", ServerConfig::read),
             store: root.table("store", StoreConfig::read),
@@ -63,7 +64,7 @@ impl Config {
             callers: {
                 let known: HashSet<_> = appids.keys().cloned().collect();
                 root.tables("callers", |caller| {
-                    CallerConfig::read(caller, &known, &mut ids, &mut keys)
+                    CallerConfig::read(caller, &known, &mut seen)
                 })
             },
         }

@@ -16,6 +16,7 @@ mod inequalities;
 mod load;
 mod log;
 mod metrics;
+mod pem;
 mod redis;
 mod refresh;
 mod report;

@@ -1,11 +1,9 @@
 //! What `[store]` says of a Redis: its URL, and the files that TLS needs.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-
+use super::pem::{check_pair, read_certificates, read_private_key};
 use super::section::Section;
 use crate::domain::secret::Secret;
 use crate::redis_url::RedisTarget;
@@ -68,11 +66,10 @@ impl GivenUrl {
 
 impl RedisTls {
     pub(super) fn read(section: &mut Section<'_>) -> Self {
-        let is_key = |pem: &[u8]| PrivateKeyDer::from_pem_slice(pem).is_ok();
         Self {
             ca_file: read_certificates(section, "ca_file"),
             client_cert_file: read_certificates(section, "client_cert_file"),
-            client_key_file: read_pem(section, "client_key_file", "private key", is_key),
+            client_key_file: read_private_key(section, "client_key_file"),
         }
     }
 
@@ -95,36 +92,14 @@ impl RedisTls {
             (None, Some(_)) => {
                 section.refuse("client_cert_file", "is missing beside client_key_file");
             }
+            (Some(cert), Some(key))
+                if section.is_sound("client_cert_file") && section.is_sound("client_key_file") =>
+            {
+                check_pair(section, "client_cert_file", cert, "client_key_file", key);
+            }
             _ => {}
         }
     }
-}
-
-/// The path of a file of certificates, which is looked into.
-pub(super) fn read_certificates(section: &mut Section<'_>, key: &'static str) -> Option<PathBuf> {
-    let is_certificate = |pem: &[u8]| {
-        let mut certificates = CertificateDer::pem_slice_iter(pem).peekable();
-        certificates.peek().is_some() && certificates.all(|one| one.is_ok())
-    };
-    read_pem(section, key, "certificate", is_certificate)
-}
-
-fn read_pem(
-    section: &mut Section<'_>,
-    key: &'static str,
-    what: &str,
-    is_what: impl Fn(&[u8]) -> bool,
-) -> Option<PathBuf> {
-    let path: PathBuf = section.optional(key)?;
-    if path.as_os_str().is_empty() {
-        return None;
-    }
-    match std::fs::read(Path::new(&path)) {
-        Err(error) => section.refuse(key, format!("cannot be read: {}", error.kind())),
-        Ok(pem) if !is_what(&pem) => section.refuse(key, format!("holds no {what} in PEM")),
-        Ok(_) => {}
-    }
-    Some(path)
 }
 
 impl RedisUrl {

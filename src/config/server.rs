@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::pem::{check_pair, read_certificates, read_private_key};
 use super::section::Section;
 
 /// `[server]`.
@@ -41,6 +42,8 @@ pub struct TlsFiles {
     pub cert: PathBuf,
     /// `tls_key_file`, PEM: its private key.
     pub key: PathBuf,
+    /// `tls_client_ca_file`, PEM: the authorities of certificates that clients may show. Default none.
+    pub client_ca: Option<PathBuf>,
 }
 
 impl ServerConfig {
@@ -74,13 +77,23 @@ impl ServerConfig {
 
 /// Written empty, a file is as if left out.
 fn read_tls(section: &mut Section<'_>) -> Option<TlsFiles> {
-    let mut file = |key| {
-        let path: Option<PathBuf> = section.optional(key);
-        path.filter(|path| !path.as_os_str().is_empty())
-    };
-    let (cert, key) = (file("tls_cert_file"), file("tls_key_file"));
+    let cert = read_certificates(section, "tls_cert_file");
+    let key = read_private_key(section, "tls_key_file");
+    let client_ca = read_certificates(section, "tls_client_ca_file");
+    if client_ca.is_some() && cert.is_none() && section.is_sound("tls_cert_file") {
+        section.refuse("tls_client_ca_file", "has no effect without tls_cert_file");
+    }
     match (cert, key) {
-        (Some(cert), Some(key)) => return Some(TlsFiles { cert, key }),
+        (Some(cert), Some(key)) => {
+            if section.is_sound("tls_cert_file") && section.is_sound("tls_key_file") {
+                check_pair(section, "tls_cert_file", &cert, "tls_key_file", &key);
+            }
+            return Some(TlsFiles {
+                cert,
+                key,
+                client_ca,
+            });
+        }
         (Some(_), None) if section.is_sound("tls_key_file") => {
             section.refuse("tls_key_file", "is missing while tls_cert_file is there");
         }

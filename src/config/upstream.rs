@@ -6,7 +6,7 @@ use std::time::Duration;
 use config::Value;
 use url::{Host, Url};
 
-use super::redis::read_certificates;
+use super::pem::read_certificates;
 use super::section::Section;
 use super::setting::{Setting, text};
 use crate::domain::secret::Secret;

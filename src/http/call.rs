@@ -18,6 +18,7 @@ use super::gateway::GatewayBounds;
 use super::layer::Worker;
 use super::parameters::Parameters;
 use super::problem::Problem;
+use super::shown::ShownNames;
 use crate::broker::{Broker, Served};
 use crate::calls::Calls;
 use crate::domain::app_id::AppId;
@@ -73,9 +74,18 @@ impl Call {
         &self.worker
     }
 
+    fn authenticated(&self) -> Result<Identity<'_>, Problem> {
+        self.callers.authenticate(self.headers(), || self.shown())
+    }
+
+    /// What the connection's certificate says, where one was shown.
+    pub(super) fn shown(&self) -> Option<&ShownNames> {
+        self.request.conn_data()
+    }
+
     /// Whose request it is. Query parameters are refused here: few routes take any.
     pub(super) fn caller(&self) -> Result<Identity<'_>, Problem> {
-        let caller = self.callers.authenticate(self.headers())?;
+        let caller = self.authenticated()?;
         caller.admit()?;
         self.refuse_query()?;
         Ok(caller)
@@ -83,7 +93,7 @@ impl Call {
 
     /// The same, on a route that takes a query.
     pub(super) fn caller_with_query(&self) -> Result<Identity<'_>, Problem> {
-        let caller = self.callers.authenticate(self.headers())?;
+        let caller = self.authenticated()?;
         caller.admit()?;
         Ok(caller)
     }
@@ -261,7 +271,7 @@ impl Call {
     /// Who asked, found out anew: for the few requests that leave a line in the log.
     pub(super) fn known_caller(&self) -> Option<&CallerId> {
         let named = self.named.get();
-        named.or_else(|| self.callers.authenticate(self.headers()).ok()?.id)
+        named.or_else(|| self.authenticated().ok()?.id)
     }
 
     /// Which app of ours it was about, whether the caller may know of it or not.

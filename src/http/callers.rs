@@ -1,4 +1,4 @@
-//! Who may ask: the configured callers, found by the key they send.
+//! Who may ask: the configured callers, found by the key they send or the certificate they have shown.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 
 use super::problem::Problem;
 use super::rate::Rate;
+use super::shown::ShownNames;
 use crate::config::CallerConfig;
 use crate::domain::caller::{CallerId, Paths, Rights, Verb};
 use crate::domain::secret::Digest;
@@ -16,6 +17,8 @@ use crate::key::CallerKey;
 #[derive(Debug)]
 pub struct Callers {
     by_id: HashMap<CallerId, Known>,
+    /// Whose client certificate has this name.
+    by_certificate: HashMap<String, CallerId>,
     /// Where no caller is configured, everybody may do everything.
     anybody: Option<Rights>,
 }
@@ -25,6 +28,16 @@ pub struct Callers {
 struct Known {
     config: CallerConfig,
     rate: Option<Arc<Rate>>,
+}
+
+impl Known {
+    fn identity(&self) -> Identity<'_> {
+        Identity {
+            id: Some(&self.config.id),
+            rights: &self.config.rights,
+            rate: self.rate.as_deref(),
+        }
+    }
 }
 
 /// Whose request it is.
@@ -84,11 +97,24 @@ impl Callers {
             rights.allow_everywhere(Verb::ALL.into_iter().collect(), &Paths::All);
             rights
         });
-        Self { by_id, anybody }
+        let names = by_id.values().flat_map(|known| {
+            let config = &known.config;
+            let of_caller = |name: &String| (name.clone(), config.id.clone());
+            config.certificates.iter().map(of_caller)
+        });
+        Self {
+            by_certificate: names.collect(),
+            by_id,
+            anybody,
+        }
     }
 
-    /// Whose key these headers carry.
-    pub(super) fn authenticate(&self, headers: &HeaderMap) -> Result<Identity<'_>, Problem> {
+    /// Whose key these headers carry; without one, whose certificate the connection has shown.
+    pub(super) fn authenticate<'s>(
+        &self,
+        headers: &HeaderMap,
+        shown: impl FnOnce() -> Option<&'s ShownNames>,
+    ) -> Result<Identity<'_>, Problem> {
         if let Some(rights) = &self.anybody {
             return Ok(Identity {
                 id: None,
@@ -97,7 +123,9 @@ impl Callers {
             });
         }
         let mut sent = headers.get_all(AUTHORIZATION);
-        let header = sent.next().ok_or_else(Problem::key_missing)?;
+        let Some(header) = sent.next() else {
+            return self.by_certificate(shown());
+        };
         if sent.next().is_some() {
             return Err(Problem::key_malformed());
         }
@@ -127,12 +155,17 @@ impl Callers {
         let keys = caller.map_or(NOBODYS_KEYS.as_slice(), |caller| &caller.config.keys);
         let matches = key.is_one_of(keys);
         match caller {
-            Some(caller) if matches => Ok(Identity {
-                id: Some(&caller.config.id),
-                rights: &caller.config.rights,
-                rate: caller.rate.as_deref(),
-            }),
+            Some(caller) if matches => Ok(caller.identity()),
             Some(_) | None => Err(Problem::key_wrong()),
         }
+    }
+
+    fn by_certificate(&self, shown: Option<&ShownNames>) -> Result<Identity<'_>, Problem> {
+        let shown = shown.ok_or_else(Problem::key_missing)?;
+        let id = shown.iter().find_map(|name| self.by_certificate.get(name));
+        let caller = id.and_then(|id| self.by_id.get(id));
+        caller
+            .map(Known::identity)
+            .ok_or_else(Problem::certificate_unknown)
     }
 }

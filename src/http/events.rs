@@ -15,6 +15,7 @@ use futures_util::stream::{Stream, unfold};
 use super::call::Call;
 use super::problem::Problem;
 use super::routes::ApiState;
+use super::shown::ShownNames;
 use super::streams::Seat;
 use super::token::json;
 use crate::broker::{Refusal, Served, Told};
@@ -41,7 +42,7 @@ pub(super) async fn read(call: &Call) -> Result<HttpResponse, Problem> {
     let id = call.app_for(Verb::Read)?;
     let state = &call.worker().state;
     let seat = state.streams.seat(call.known_caller())?;
-    let feed = Feed::new(Arc::clone(state), id, call.headers(), seat);
+    let feed = Feed::new(Arc::clone(state), id, call, seat);
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, EVENT_STREAM))
         .insert_header((X_ACCEL_BUFFERING, "no"))
@@ -57,6 +58,8 @@ struct Feed {
     told: Told,
     /// The caller's key, which is looked at again before each event: it may be withdrawn.
     credentials: HeaderMap,
+    /// The names of its certificate, for the same reason.
+    shown: Option<ShownNames>,
     phase: Phase,
     seat: Seat,
 }
@@ -69,7 +72,8 @@ enum Phase {
 }
 
 impl Feed {
-    fn new(state: Arc<ApiState>, id: SlotId, headers: &HeaderMap, seat: Seat) -> Self {
+    fn new(state: Arc<ApiState>, id: SlotId, call: &Call, seat: Seat) -> Self {
+        let headers = call.headers();
         let now = state.calls.broker().now().wall;
         let mut credentials = HeaderMap::new();
         for value in headers.get_all(AUTHORIZATION) {
@@ -83,6 +87,7 @@ impl Feed {
             state,
             id,
             credentials,
+            shown: call.shown().cloned(),
             phase: Phase::Opening,
             seat,
         }
@@ -145,7 +150,7 @@ impl Feed {
     fn is_still_allowed(&self) -> bool {
         let callers = self.state.callers.load();
         let app = self.state.calls.broker().app(self.id);
-        let caller = callers.authenticate(&self.credentials);
+        let caller = callers.authenticate(&self.credentials, || self.shown.as_ref());
         caller.is_ok_and(|caller| caller.rights.allows(app, Verb::Read))
     }
 

@@ -30,6 +30,7 @@ mod request_id;
 mod route;
 mod routes;
 mod server;
+mod shown;
 mod status_page;
 mod streams;
 mod throttle;

@@ -13,6 +13,7 @@ use actix_web::{App, HttpServer};
 
 use super::ops::OpsState;
 use super::routes::{ApiState, api, ops};
+use super::shown::ShownNames;
 use super::status_page::StatusPage;
 use super::tls::Certificate;
 use crate::config::ServerConfig;
@@ -96,7 +97,12 @@ pub fn serve_api(
         .max_connections(limits.max_connections)
         .shutdown_timeout(limits.drain.as_secs())
         // Signals are for the composition root.
-        .disable_signals();
+        .disable_signals()
+        .on_connect(|connection, data| {
+            if let Some(shown) = ShownNames::by(connection) {
+                data.insert(shown);
+            }
+        });
     let server = match certificate {
         None => server.listen(listener)?,
         Some(certificate) => {

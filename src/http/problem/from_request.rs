@@ -14,6 +14,14 @@ use crate::domain::caller::Verb;
 const STREAM_FREED: Duration = Duration::from_secs(30);
 
 impl Problem {
+    pub(in crate::http) fn certificate_unknown() -> Self {
+        Self::new(
+            Code::KeyMissing,
+            "No caller has a name of the client certificate that was shown (callers.certificates), and no key \
+             was sent beside it.",
+        )
+    }
+
     pub(in crate::http) fn key_missing() -> Self {
         Self::new(
             Code::KeyMissing,

@@ -194,17 +194,24 @@ fn a_caller_has_the_rate_that_is_written_or_none() {
 
 #[test]
 fn tls_takes_a_certificate_and_its_key_together() {
+    let files = Files::new();
+    let (cert, key) = pair();
+    let (cert, key) = (files.write("c.pem", &cert), files.write("k.pem", &key));
     let with = |keys: &str| format!("[server]\n{keys}{SMALL}");
-    let both = load(&with("tls_cert_file = 'c.pem'\ntls_key_file = 'k.pem'"));
+    let (tls_cert, tls_key) = (
+        format!("tls_cert_file = {cert:?}\n"),
+        format!("tls_key_file = {key:?}\n"),
+    );
+    let both = load(&with(&(tls_cert.clone() + &tls_key)));
     let tls = both.server.tls.expect("both files");
-    assert_eq!((tls.cert, tls.key), ("c.pem".into(), "k.pem".into()));
+    assert_eq!((tls.cert, tls.key, tls.client_ca), (cert, key, None));
     assert_eq!(load(&with("tls_cert_file = ''")).server.tls, None);
     assert_eq!(
-        errors(&with("tls_cert_file = 'c.pem'")),
+        errors(&with(&tls_cert)),
         ["1: server.tls_key_file: is missing while tls_cert_file is there"]
     );
     assert_eq!(
-        errors(&with("tls_key_file = 'k.pem'")),
+        errors(&with(&tls_key)),
         ["1: server.tls_cert_file: is missing while tls_key_file is there"]
     );
 }
@@ -511,4 +518,89 @@ fn a_setting_of_the_other_kind_of_store_has_no_effect_and_is_told() {
     // As a full file writes them.
     load("[store]\nkind = 'redis'\nurl = 'redis://h'\npath = 'data/token-broker.redb'\n");
     load(&format!("[store]\nurl = ''\npool_size = 8\n{SMALL}"));
+}
+
+#[test]
+fn certificates_of_callers_stand_in_for_keys_where_they_are_asked_for() {
+    let files = Files::new();
+    let (cert, key) = pair();
+    let (cert, key) = (files.write("cert.pem", &cert), files.write("key.pem", &key));
+    let server = format!(
+        "[server]\ntls_cert_file = {cert:?}\ntls_key_file = {key:?}\ntls_client_ca_file = {cert:?}\n"
+    );
+    let caller = |more: &str| {
+        format!(
+            "[[callers]]\nid = 'orders'\nallow = [{{ appids = ['*'], verbs = ['read'] }}]\n{more}\n"
+        )
+    };
+    let named = caller("certificates = ['spiffe://a/b', 'Orders.Internal']");
+    let config = load(&(server.clone() + &named));
+    assert_eq!(
+        config.callers[0].certificates,
+        ["spiffe://a/b", "orders.internal"]
+    );
+    assert!(config.callers[0].keys.is_empty());
+
+    assert_eq!(
+        errors(&named),
+        ["4: callers[0].certificates: has no effect without server.tls_client_ca_file"]
+    );
+    let form = "must be a URI or a DNS name, such as \"spiffe://cluster.local/ns/shop/sa/orders\" or \
+                \"orders.internal\"";
+    let wrong = caller("certificates = ['*.internal', 'a b', '', 'spiffe://a b']");
+    let told = errors(&(server.clone() + &wrong));
+    let expected: Vec<_> = (0..4)
+        .map(|index| format!("8: callers[0].certificates[{index}]: {form}"))
+        .collect();
+    assert_eq!(told, expected);
+    let twice = server + &named + &named.replace("'orders'", "'other'");
+    assert_eq!(
+        errors(&twice),
+        [
+            "12: callers[1].certificates[0]: is the same as callers[0].certificates[0]",
+            "12: callers[1].certificates[1]: is the same as callers[0].certificates[1]",
+        ]
+    );
+}
+
+#[test]
+fn the_files_of_the_listener_are_looked_into() {
+    let files = Files::new();
+    let (cert, key) = pair();
+    let (_, other) = pair();
+    let none = files.write("none.pem", "");
+    let (cert, key) = (files.write("cert.pem", &cert), files.write("key.pem", &key));
+    let other = files.write("other.pem", &other);
+    let told = |cert: &std::path::Path, key: &std::path::Path, more: &str| {
+        errors(&format!(
+            "[server]\ntls_cert_file = {cert:?}\ntls_key_file = {key:?}\n{more}\n{SMALL}"
+        ))
+    };
+    assert_eq!(told(&cert, &key, ""), [""; 0]);
+    assert_eq!(
+        told(&none, &none, ""),
+        [
+            "2: server.tls_cert_file: holds no certificate in PEM",
+            "3: server.tls_key_file: holds no private key in PEM"
+        ]
+    );
+    assert_eq!(
+        told(&cert, &other, ""),
+        ["3: server.tls_key_file: is not the key of the certificate in tls_cert_file"]
+    );
+    assert_eq!(
+        told(&cert, &key, &format!("tls_client_ca_file = {none:?}")),
+        ["4: server.tls_client_ca_file: holds no certificate in PEM"]
+    );
+    assert_eq!(
+        errors(&format!("[server]\ntls_client_ca_file = {cert:?}\n{SMALL}")),
+        ["2: server.tls_client_ca_file: has no effect without tls_cert_file"]
+    );
+}
+
+/// A certificate and its key, as PEM.
+fn pair() -> (String, String) {
+    let made = rcgen::generate_simple_self_signed(["broker.test".to_owned()]);
+    let made = made.expect("a certificate");
+    (made.cert.pem(), made.signing_key.serialize_pem())
 }

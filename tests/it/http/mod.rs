@@ -2,6 +2,7 @@
 
 mod apps;
 mod calls;
+mod client_certificates;
 mod contract;
 mod documents;
 mod events;

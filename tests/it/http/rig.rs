@@ -328,6 +328,12 @@ fn callers() -> Vec<CallerConfig> {
         CallerConfig {
             id: CallerId::parse(id).unwrap_or_else(|error| panic!("{error}")),
             keys: vec![digest(&key(id)), digest(&next_key(id))],
+            // A URI or a host: for one the one, for another the other.
+            certificates: match id {
+                "reader" => vec!["spiffe://tests/reader".to_owned()],
+                "refresher" => vec!["refresher.tests".to_owned()],
+                _ => Vec::new(),
+            },
             rights,
             rate: (id == "paced").then_some(NonZeroU32::MIN),
         }

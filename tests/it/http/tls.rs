@@ -29,6 +29,7 @@ fn files(directory: &Path) -> TlsFiles {
     TlsFiles {
         cert: directory.join("cert.pem"),
         key: directory.join("key.pem"),
+        client_ca: None,
     }
 }
 
