@@ -173,6 +173,8 @@ impl Application {
             Arc::clone(&core.clock),
             stopping.clone(),
         );
+        let store = Arc::clone(&core.refresher.store);
+        let readiness = readiness.explained_by(Arc::new(move || store.complaint()));
         let page = StatusPage::new(
             PageSettings {
                 store: config.store.backend.name(),

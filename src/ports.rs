@@ -100,6 +100,10 @@ pub trait Store: Send + Sync {
     fn evicts(&self) -> bool {
         false
     }
+    /// What was wrong with the way to the store lately, and which key of the configuration to look at.
+    fn complaint(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Why a stored grant is refused: a closed set, also the label of a metric.

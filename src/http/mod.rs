@@ -43,7 +43,7 @@ pub use callers::Callers;
 pub use contract::{openapi, openapi_json};
 pub use ops::OpsState;
 pub use problem::Code;
-pub use readiness::Readiness;
+pub use readiness::{Complaint, Readiness};
 pub use route::Route;
 pub use routes::{ApiState, api, ops};
 pub use server::{Limits, serve_api, serve_ops};

@@ -18,27 +18,44 @@ pub struct Readiness {
     clock: Arc<dyn Clock>,
     stopping: CancellationToken,
     was_ready: Arc<AtomicBool>,
+    complaint: Complaint,
 }
 
+/// What is wrong with the way to the store, and which key of the configuration to look at.
+pub type Complaint = Arc<dyn Fn() -> Option<String> + Send + Sync>;
+
 /// What is missing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum NotReady {
     /// The broker is stopping.
     Stopping,
-    /// So many apps were not looked up in the store yet.
-    NotLookedUp(usize),
+    /// Some apps were not looked up in the store yet.
+    NotLookedUp {
+        /// So many.
+        apps: usize,
+        /// What is wrong with the way to it.
+        complaint: Option<String>,
+    },
     /// No app has a token yet.
-    NoneServable,
+    NoneServable {
+        /// So many have a record in the store that this broker cannot use.
+        unusable: usize,
+    },
 }
 
 impl fmt::Display for NotReady {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stopping => f.write_str("stopping"),
-            Self::NotLookedUp(apps) => {
-                write!(f, "{apps} app(s) were not looked up in the store yet")
+            Self::NotLookedUp { apps, complaint } => {
+                write!(f, "{apps} app(s) were not looked up in the store yet")?;
+                complaint.iter().try_for_each(|why| write!(f, ": {why}"))
             }
-            Self::NoneServable => f.write_str("no app has a token yet"),
+            Self::NoneServable { unusable: 0 } => f.write_str("no app has a token yet"),
+            Self::NoneServable { unusable } => write!(
+                f,
+                "no app has a token yet; the store's records of {unusable} app(s) cannot be used, and the log says why"
+            ),
         }
     }
 }
@@ -52,7 +69,14 @@ impl Readiness {
             clock,
             stopping,
             was_ready: Arc::default(),
+            complaint: Arc::new(|| None),
         }
+    }
+
+    /// Explains an app that was not looked up by what is wrong with the store.
+    #[must_use]
+    pub fn explained_by(self, complaint: Complaint) -> Self {
+        Self { complaint, ..self }
     }
 
     /// What is missing, if anything is.
@@ -69,26 +93,33 @@ impl Readiness {
 
     fn judge_apps(&self) -> Result<(), NotReady> {
         let now = self.clock.now();
-        let (mut missing, mut servable, mut none) = (0, false, true);
+        let (mut missing, mut unusable, mut servable, mut none) = (0, 0, false, true);
         for id in self.reader.ids() {
             let view = self.reader.view(id);
             missing += usize::from(!was_looked_up(&view));
+            unusable += usize::from(is_unusable(&view));
             servable |= view.servable(now).is_some();
             none = false;
         }
         match (missing, servable || none) {
             (0, true) => Ok(()),
-            (0, false) => Err(NotReady::NoneServable),
-            (missing, _) => Err(NotReady::NotLookedUp(missing)),
+            (0, false) => Err(NotReady::NoneServable { unusable }),
+            (apps, _) => Err(NotReady::NotLookedUp {
+                apps,
+                complaint: (self.complaint)(),
+            }),
         }
     }
 }
 
 /// A record that the store has and this broker cannot use was looked up too: it is that app's trouble.
 fn was_looked_up(view: &View) -> bool {
-    view.record.is_some()
-        || matches!(
-            view.trouble,
-            Some(StoreTrouble::Foreign | StoreTrouble::Unreadable)
-        )
+    view.record.is_some() || is_unusable(view)
+}
+
+const fn is_unusable(view: &View) -> bool {
+    matches!(
+        view.trouble,
+        Some(StoreTrouble::Foreign | StoreTrouble::Unreadable)
+    )
 }

@@ -247,4 +247,8 @@ impl<S: Store> Store for MeteredStore<S> {
     fn evicts(&self) -> bool {
         self.inner.evicts()
     }
+
+    fn complaint(&self) -> Option<String> {
+        self.inner.complaint()
+    }
 }

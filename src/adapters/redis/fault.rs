@@ -167,16 +167,25 @@ fn tls(error: &RedisError) -> Option<&rustls::Error> {
     io.get_ref()?.downcast_ref()
 }
 
+/// How long a complaint stands for how things are: each is made again with every attempt that fails.
+const STANDS: Duration = Duration::from_secs(30);
+
 /// Tells people what is wrong: once when it begins, then once a minute while it lasts.
 #[derive(Debug, Default)]
-pub(super) struct Complaints(Mutex<HashMap<String, Instant>>);
+pub(super) struct Complaints {
+    told: Mutex<HashMap<String, Instant>>,
+    latest: Mutex<Option<(Instant, String)>>,
+}
 
 impl Complaints {
     /// Complains about a server.
     pub(super) fn tell(&self, server: &impl fmt::Display, fault: &Fault) {
         let Fault { error, advice } = fault;
         let complaint = format!("{server} {error}");
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let latest = format!("{server}: {error}; {advice}");
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((Instant::now(), latest));
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.retain(|_, at| at.elapsed() < REPEAT);
         if told.contains_key(&complaint) {
             return;
@@ -184,5 +193,12 @@ impl Complaints {
         told.insert(complaint, Instant::now());
         drop(told);
         warn!(%server, %error, advice, "Redis cannot be used; it is tried again until it can");
+    }
+
+    /// The latest, where it was made lately.
+    pub(super) fn latest(&self) -> Option<String> {
+        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let (made_at, complaint) = latest.as_ref()?;
+        (made_at.elapsed() < STANDS).then(|| complaint.clone())
     }
 }

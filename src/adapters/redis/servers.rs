@@ -162,6 +162,11 @@ impl Servers {
         fault.error
     }
 
+    /// What was wrong lately, and which key of the configuration to look at.
+    pub(super) fn complaint(&self) -> Option<String> {
+        self.complaints.latest()
+    }
+
     /// Some server to listen on: signals reach every one.
     pub(super) async fn to_listen_on(&self) -> Result<Address, StoreError> {
         match &*self.map().await? {

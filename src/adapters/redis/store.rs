@@ -315,4 +315,8 @@ impl Store for RedisStore {
     fn evicts(&self) -> bool {
         self.servers.evicts()
     }
+
+    fn complaint(&self) -> Option<String> {
+        self.servers.complaint()
+    }
 }

@@ -116,6 +116,7 @@ impl StatusPage {
     fn see<R>(&self, question: &Question, look: impl FnOnce(&Sight<'_>) -> R) -> R {
         let board = self.board();
         let judged = self.readiness.judge();
+        let stopping = judged == Err(NotReady::Stopping);
         let replica = Replica {
             name: &self.name,
             running: board.at.boot.saturating_sub(self.started.boot),
@@ -127,7 +128,7 @@ impl StatusPage {
             question,
             replica: &replica,
             runbooks: &self.runbooks,
-            stopping: judged == Err(NotReady::Stopping),
+            stopping,
         })
     }
 

@@ -7,10 +7,14 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use token_broker::adapters::redis::RedisSettings;
+use token_broker::sealing::Sealing;
+
 use super::equivalence::World;
 use super::everywhere::patient;
 use super::mutating::{MutatingWay, Replacement};
 use super::sample;
+use super::seals::{K1, seals};
 use crate::support::redis::RedisServer;
 
 macro_rules! files {
@@ -178,8 +182,17 @@ fn try_out(server: &RedisServer, mutant: &Mutant) -> Fate {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let way = runtime.block_on(MutatingWay::start(server.port(), replacement));
     let now = World::beginning();
+    let plain = patient(&way.url());
+    let apart = RedisSettings {
+        namespace: "sealed".to_owned(),
+        ..plain.clone()
+    };
+    let sealed = sample::fixed(&apart, &now).sealed_by(seals(&[K1], Sealing::Required));
     let world = World {
-        stores: vec![("Redis", Box::new(sample::fixed(&patient(&way.url()), &now)))],
+        stores: vec![
+            ("Redis", Box::new(sample::fixed(&plain, &now))),
+            ("Redis with seals", Box::new(sealed)),
+        ],
         now,
     };
     match world.differs(HISTORIES, 0) {

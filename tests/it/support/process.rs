@@ -143,6 +143,14 @@ impl Process {
         kib.expect("Linux tells it") << 10
     }
 
+    /// What `/readyz` says.
+    pub(crate) async fn readiness(&self) -> String {
+        Caller::new(self.address("ops_listen").await)
+            .get("/readyz")
+            .await
+            .body
+    }
+
     /// Its number.
     pub(crate) fn pid(&self) -> Pid {
         i32::try_from(self.child.id())
