@@ -75,6 +75,14 @@ scale: ## Measure APPS=10000 apps in one replica of a release build, each phase 
 	BROKER_UNDER_TEST=target/release/token-broker SCALE_APPS=$(or $(APPS),10000) SCALE_SECONDS=$(or $(SECONDS),60) \
 		$(CARGO) test --test scale -- --nocapture
 
+.PHONY: test-stores
+test-stores: tools ## Run the core's scenarios on every kind of Redis, and let each fail over under load
+	@for store in standalone tls sentinel cluster; do \
+		echo "TEST_STORE=$$store"; \
+		TEST_STORE=$$store $(CARGO) test --test it -- scenarios:: || exit 1; \
+	done
+	$(CARGO) test --test it -- scenarios::failovers --ignored --nocapture --test-threads 1
+
 .PHONY: tools
 tools: ## Install what the tests need beside Rust
 	@tests/install-tools.sh

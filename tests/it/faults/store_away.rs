@@ -16,12 +16,14 @@ const OUTAGE: Duration = Duration::from_millis(3500);
 
 /// A fleet of two behind a proxy, with a token that was fetched just now.
 async fn fresh_fleet() -> (Fleet, Proxy) {
-    let none = Fleet::without_replicas(Kept::InRedis, wechat_with(&apps(1)), |settings| settings);
+    let none = Fleet::without_replicas(Kept::InOneServer, wechat_with(&apps(1)), |settings| {
+        settings
+    });
     let mut fleet = none.await;
     let port = fleet
         .redis
-        .as_ref()
-        .map(|redis| redis.port())
+        .as_mut()
+        .map(|redis| redis.server().port())
         .expect("a Redis");
     let proxy = Proxy::start(port).await;
     fleet.settings.store = StoreUnderTest::Redis {
@@ -55,7 +57,7 @@ async fn survive(trouble: Trouble, put_back: bool) {
         Trouble::Slow => proxy.delay(Duration::from_secs(2)),
         Trouble::Flushed => fleet.redis.as_ref().expect("a Redis").flush(),
         Trouble::KilledAndEmpty => {
-            let redis = fleet.redis.as_mut().expect("a Redis");
+            let redis = fleet.redis.as_mut().expect("a Redis").server();
             redis.kill();
         }
     }
@@ -71,7 +73,7 @@ async fn survive(trouble: Trouble, put_back: bool) {
         "no fetch because of it"
     );
     if matches!(trouble, Trouble::KilledAndEmpty) {
-        fleet.redis.as_mut().expect("a Redis").restart();
+        fleet.redis.as_mut().expect("a Redis").server().restart();
     }
     proxy.delay(Duration::ZERO);
     proxy.heal();
@@ -122,7 +124,9 @@ async fn a_store_that_comes_back_empty_gets_its_token_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_comes_back_with_its_data_is_taken_as_it_is() {
-    let none = Fleet::without_replicas(Kept::InRedis, wechat_with(&apps(1)), |settings| settings);
+    let none = Fleet::without_replicas(Kept::InOneServer, wechat_with(&apps(1)), |settings| {
+        settings
+    });
     let mut fleet = none.await;
     let mut redis = RedisServer::start_with(RedisOptions {
         append_only: true,

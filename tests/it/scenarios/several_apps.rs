@@ -71,7 +71,7 @@ async fn a_replica_is_ready_once_an_app_is_servable_and_then_until_it_stops() {
         ..wechat_with(&apps)
     };
     let tune = |settings: Settings| settings.apps(apps.clone()).server("lame_duck", "1s");
-    let mut fleet = Fleet::without_replicas(Kept::InRedis, wechat, tune).await;
+    let mut fleet = Fleet::without_replicas(Kept::InOneServer, wechat, tune).await;
     fleet.wechat.pause_listening().await.expect("an outage");
     fleet.add(1).await;
 
@@ -97,7 +97,7 @@ async fn a_replica_is_ready_once_an_app_is_servable_and_then_until_it_stops() {
 
     // Ready whatever happens then: WeChat away, the store away, no token any more.
     fleet.wechat.pause_listening().await.expect("an outage");
-    fleet.redis.as_mut().expect("a Redis").kill();
+    fleet.redis.as_mut().expect("a Redis").server().kill();
     let caller = fleet.caller(0);
     let refused = async || caller.token(&apps[0].appid).await.status == 503;
     eventually("nothing to serve", Duration::from_secs(8), refused).await;

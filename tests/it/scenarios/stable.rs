@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use wechat_simulator::{Endpoint, Fault, FaultKind, Outcome};
 
-use crate::support::fleet::{APP, Fleet, eventually};
+use crate::support::fleet::{APP, Fleet, Kept, eventually};
 use crate::support::settings::{AppUnderTest, LIFE};
 
 async fn three_replicas() -> Fleet {
-    Fleet::serving(3, &[AppUnderTest::stable(APP)], |settings| settings).await
+    let apps = [AppUnderTest::stable(APP)];
+    Fleet::serving_from(Kept::InOneServer, 3, &apps, |settings| settings).await
 }
 
 /// Calls that gave a token, new or the same, and those among them that were forced.
@@ -106,10 +107,10 @@ async fn with_the_store_away_each_replica_asks_for_itself_and_all_agree_when_it_
     let load = fleet.load(APP, Duration::from_millis(50));
 
     // Away for longer than the token lives, and empty when it comes back.
-    fleet.redis.as_mut().expect("a Redis").kill();
+    fleet.redis.as_mut().expect("a Redis").server().kill();
     let renewed = |wechat: &wechat_simulator::Simulator| wechat.tokens(APP).len() == 3;
     assert!(fleet.wechat.wait_for(LIFE * 3, renewed).await);
-    fleet.redis.as_mut().expect("a Redis").restart();
+    fleet.redis.as_mut().expect("a Redis").server().restart();
     replaced(&fleet, first.version(), Duration::from_secs(5)).await;
     let collected = load.stop().await;
 

@@ -108,6 +108,15 @@ impl Cluster {
         });
     }
 
+    /// Waits until a first master whose replica has taken its place follows that one.
+    pub(crate) fn wait_for_return(&self, index: usize) {
+        let master = &self.nodes[index];
+        wait_until("the former master follows", || {
+            let info = master.command(&["INFO", "replication"]);
+            info.contains("role:slave") && info.contains("master_link_status:up")
+        });
+    }
+
     /// Which master holds the slot of a key, and which slot that is.
     pub(crate) fn slot_of(&self, key: &str) -> (usize, u16) {
         let told = self.nodes[0].command(&["CLUSTER", "KEYSLOT", key]);

@@ -10,8 +10,8 @@ use tokio::task::JoinHandle;
 use wechat_simulator::{App, Settings as WeChatSettings, Simulator};
 
 use super::broker::{Caller, Reply, TestBroker};
-use super::redis::RedisServer;
 use super::settings::{AppUnderTest, LIFE, OVERLAP, Settings, StoreUnderTest};
+use super::stores::{Kind, SharedStore};
 
 /// The app of a fleet that has one.
 pub(crate) const APP: &str = "wx0000000000000001";
@@ -19,8 +19,10 @@ pub(crate) const APP: &str = "wx0000000000000001";
 /// Which store a fleet shares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kept {
-    /// In a Redis of its own.
+    /// In a Redis of its own, of the kind that is chosen for the run.
     InRedis,
+    /// In one server, whatever is chosen: for tests that end its process.
+    InOneServer,
     /// In a file; one broker at a time.
     Embedded,
 }
@@ -28,7 +30,7 @@ pub(crate) enum Kept {
 /// A fleet. Replicas are started by [`Fleet::add`].
 pub(crate) struct Fleet {
     pub(crate) wechat: Simulator,
-    pub(crate) redis: Option<RedisServer>,
+    pub(crate) redis: Option<SharedStore>,
     pub(crate) settings: Settings,
     pub(crate) replicas: Vec<TestBroker>,
     _directory: TempDir,
@@ -63,21 +65,46 @@ impl Fleet {
         wechat: WeChatSettings,
         tune: impl FnOnce(Settings) -> Settings,
     ) -> Self {
+        let kind = match kept {
+            Kept::InRedis => Some(Kind::chosen()),
+            Kept::InOneServer => Some(Kind::Standalone),
+            Kept::Embedded => None,
+        };
+        Self::with_store(kind, wechat, tune).await
+    }
+
+    /// The same in a Redis of this kind.
+    pub(crate) async fn on(
+        kind: Kind,
+        wechat: WeChatSettings,
+        tune: impl FnOnce(Settings) -> Settings,
+    ) -> Self {
+        Self::with_store(Some(kind), wechat, tune).await
+    }
+
+    async fn with_store(
+        kind: Option<Kind>,
+        wechat: WeChatSettings,
+        tune: impl FnOnce(Settings) -> Settings,
+    ) -> Self {
         let wechat = Simulator::start(wechat)
             .await
             .expect("the simulator starts");
         let directory = tempfile::tempdir().expect("a directory");
-        let redis = (kept == Kept::InRedis).then(RedisServer::start);
+        let redis = kind.map(SharedStore::start);
         let store = match &redis {
-            Some(redis) => StoreUnderTest::Redis {
-                url: redis.url(),
-                namespace: "fleet".to_owned(),
-            },
+            Some(redis) => redis.settings(),
             None => StoreUnderTest::Embedded {
                 path: directory.path().join("broker.redb"),
             },
         };
-        let settings = tune(Settings::new(&wechat.base_url(), store));
+        let mut settings = Settings::new(&wechat.base_url(), store);
+        settings.store_lines = redis.as_ref().map(SharedStore::lines).unwrap_or_default();
+        if kind.is_some_and(|kind| kind != Kind::Standalone) {
+            // There is a server to be asked for first, or a handshake to be made.
+            settings.store_timeout = Duration::from_millis(280);
+        }
+        let settings = tune(settings);
         Self {
             wechat,
             redis,

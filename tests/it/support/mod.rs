@@ -15,3 +15,4 @@ pub(crate) mod proxy;
 pub(crate) mod redis;
 pub(crate) mod sentinel;
 pub(crate) mod settings;
+pub(crate) mod stores;

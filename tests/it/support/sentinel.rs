@@ -79,6 +79,18 @@ impl Watched {
             .unwrap_or_else(|| panic!("no master: {told}"))
     }
 
+    /// Forgets all data.
+    pub(crate) fn flush(&self) {
+        let is_master = |server: &&RedisServer| {
+            let info = server.command(&["INFO", "replication"]);
+            info.contains("role:master")
+        };
+        self.servers
+            .iter()
+            .filter(is_master)
+            .for_each(RedisServer::flush);
+    }
+
     /// All servers, whoever is master.
     pub(crate) fn servers(&mut self) -> &mut [RedisServer] {
         &mut self.servers
@@ -92,6 +104,22 @@ impl Watched {
                 let told = sentinel.command(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER]);
                 !told.contains(&named)
             })
+        });
+    }
+
+    /// Keeps the replicas from following: whichever takes over knows nothing of what is written from now on.
+    pub(crate) fn cut_replicas_off(&mut self) {
+        let master = self.master().port();
+        for replica in self.servers.iter().filter(|server| server.port() != master) {
+            for (name, value) in [("masteruser", "nobody"), ("masterauth", "wrong")] {
+                assert_eq!(replica.command(&["CONFIG", "SET", name, value]), "+OK\r\n");
+            }
+        }
+        let master = self.master();
+        master.command(&["CLIENT", "KILL", "TYPE", "replica"]);
+        wait_until("no replica follows", || {
+            let info = master.command(&["INFO", "replication"]);
+            info.contains("connected_slaves:0")
         });
     }
 

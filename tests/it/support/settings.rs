@@ -15,6 +15,8 @@ pub(crate) struct Settings {
     pub(crate) listen: String,
     pub(crate) ops_listen: String,
     pub(crate) store: StoreUnderTest,
+    /// More lines of `[store]`.
+    pub(crate) store_lines: Vec<String>,
     pub(crate) upstream: String,
     pub(crate) apps: Vec<AppUnderTest>,
     pub(crate) refresh: Vec<(&'static str, String)>,
@@ -95,6 +97,7 @@ impl Settings {
             listen: "127.0.0.1:0".to_owned(),
             ops_listen: "127.0.0.1:0".to_owned(),
             store,
+            store_lines: Vec::new(),
             upstream: upstream.to_owned(),
             apps: vec![AppUnderTest::new("wx0000000000000001")],
             refresh: refresh.map(|(key, value)| (key, value.to_owned())).to_vec(),
@@ -169,6 +172,9 @@ impl Settings {
                     path.display().to_string()
                 );
             }
+        }
+        for line in &self.store_lines {
+            let _ = writeln!(toml, "{line}");
         }
         let timeout = self.timeout.as_millis();
         let _ = writeln!(
