@@ -22,7 +22,7 @@ use crate::calls::Calls;
 use crate::config::Config;
 use crate::follower::Follower;
 use crate::http::{
-    ApiState, Callers, Certificate, Limits, OpsState, PageSettings, Readiness, StatusPage,
+    ApiState, Callers, Certificate, Limits, OpsState, PageSettings, Pages, Readiness, StatusPage,
     TlsError, serve_api, serve_ops,
 };
 use crate::metrics::Metrics;
@@ -194,9 +194,11 @@ impl Application {
             ..Standing::default()
         }));
         let closing = CancellationToken::new();
+        let pages = Arc::new(ArcSwap::from_pointee(Pages::of(&config.apps)));
         let state = ApiState::new(
             core.calls,
             Arc::clone(&callers),
+            Arc::clone(&pages),
             core.metrics.http(),
             config.log.access_sample,
             &limits,
@@ -219,6 +221,7 @@ impl Application {
         tasks.extend(source.map(|source| {
             let running = Running {
                 callers,
+                pages,
                 roster: core.roster,
                 refresher: core.refresher,
                 standing,

@@ -148,6 +148,12 @@ impl Broker {
         self.reader.holder(&digest_of(token), self.clock.now())
     }
 
+    /// The position of a ticket of the app whose access token `id` is, where it is kept.
+    #[must_use]
+    pub fn ticket(&self, id: SlotId, kind: Kind) -> Option<SlotId> {
+        self.reader.find(self.app(id).as_str(), kind)
+    }
+
     /// The grant, where it can be answered at once: the hot path. No lock, no I/O, no allocation.
     #[must_use]
     pub fn at_once(&self, id: SlotId) -> Option<Served> {

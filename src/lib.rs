@@ -36,6 +36,7 @@ pub mod roster;
 pub mod scheduler;
 pub mod sealing;
 pub mod service_manager;
+pub mod signature;
 pub mod snapshot;
 pub mod supervision;
 pub mod telemetry;

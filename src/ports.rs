@@ -211,9 +211,12 @@ pub trait SecretSource: Send + Sync {
 /// WeChat's API, as far as the core needs it.
 #[async_trait]
 pub trait Upstream: Send + Sync {
-    /// One fetch: one attempt on a connection of its own, no redirect, no retry. `force` asks for
-    /// `force_refresh` (stable mode only).
+    /// One fetch of an access token: one attempt on a connection of its own, no redirect, no retry. `force`
+    /// asks for `force_refresh` (stable mode only).
     async fn fetch(&self, credential: &Credential, force: bool) -> Fetched;
+    /// One fetch of a ticket with the app's access token, likewise. 40001, 40014 or 42001 says that this
+    /// token is not accepted.
+    async fn fetch_ticket(&self, credential: &Credential, access_token: &Secret) -> Fetched;
     /// Asks with a cheap call whether a token is accepted.
     async fn check(&self, credential: &Credential, token: &Secret) -> Checked;
 }

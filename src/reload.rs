@@ -15,7 +15,7 @@ use tracing::{error, info, warn};
 
 use self::restart::without_restart;
 use crate::config::{Config, Files};
-use crate::http::Callers;
+use crate::http::{Callers, Pages};
 use crate::metrics::ReloadMetrics;
 use crate::ports::Clock;
 use crate::refresher::Refresher;
@@ -37,6 +37,8 @@ const LATER_FOR_EACH: Duration = Duration::from_millis(2);
 pub struct Running {
     /// What requests are checked against.
     pub callers: Arc<ArcSwap<Callers>>,
+    /// Whose pages are signed.
+    pub pages: Arc<ArcSwap<Pages>>,
     /// What is kept and served.
     pub roster: Roster,
     /// Who reads the records of new apps.
@@ -153,6 +155,7 @@ impl Reload {
         if new.log.level != self.config.log.level {
             telemetry::set_level(new.log.level.as_str());
         }
+        self.running.pages.store(Arc::new(Pages::of(&new.apps)));
         let change = self.running.roster.take_over(&new);
         self.config = new;
         let now = self.running.clock.now().wall;

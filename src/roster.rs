@@ -7,7 +7,6 @@ use std::sync::Arc;
 use crate::app_secrets::AppSecrets;
 use crate::config::{AppConfig, Config};
 use crate::domain::app_id::AppId;
-use crate::domain::credential::Credential;
 use crate::domain::replica::Replica;
 use crate::metrics::Metrics;
 use crate::ports::{Chance, Subject};
@@ -43,9 +42,11 @@ impl Roster {
         // First: a credential that is kept needs its secret.
         let secret = |app: &AppConfig| (app.appid.clone(), app.secret.clone());
         let rotated = self.secrets.replace(config.apps.iter().map(secret));
-        let subjects = config.apps.iter().map(|app| Subject {
-            credential: Credential::access_token(app.appid.clone(), app.mode),
-            rules: app.rules(&config.refresh, &config.upstream),
+        let subjects = config.apps.iter().flat_map(|app| {
+            app.credentials().map(|credential| Subject {
+                rules: app.rules(&credential, &config.refresh, &config.upstream),
+                credential,
+            })
         });
         let newcomer = |subject: &Subject| {
             Replica::new(subject.rules.clone(), self.shared, self.chance.unit())

@@ -83,19 +83,24 @@ impl Publisher {
         difference
     }
 
-    /// Changes what is known of a credential, publishes what follows, and has it planned anew.
+    /// Changes what is known of a credential, publishes what follows, and has it planned anew. A new access
+    /// token wakes the app's tickets that wait for one.
     pub fn update<R>(&self, id: SlotId, change: impl FnOnce(&mut Replica) -> R) -> R {
         let slot = self.slot(id);
-        let result = {
+        let (result, is_newer) = {
             let mut replica = slot.replica.lock().unwrap_or_else(PoisonError::into_inner);
             let result = change(&mut replica);
-            self.publish(id, slot, &replica);
-            result
+            (result, self.publish(id, slot, &replica))
         };
         if self.slots.is_heir(id)
             && let Some(predecessor) = self.slots.succeed(id, self.clock.now())
         {
             self.update(predecessor, Replica::retire);
+        }
+        if is_newer && slot.credential.kind == Kind::AccessToken {
+            for ticket in self.tickets_of(id) {
+                self.update(ticket, Replica::access_token_came);
+            }
         }
         if !slot.dirty.swap(true, Ordering::AcqRel) {
             // The receiver is gone only at shutdown, when nothing is planned any more.
@@ -104,8 +109,9 @@ impl Publisher {
         result
     }
 
-    /// Never backwards: a view whose grant is older than the one before is not published.
-    fn publish(&self, id: SlotId, slot: &Slot, replica: &Replica) {
+    /// Never backwards: a view whose grant is older than the one before is not published. Answers whether the
+    /// grant is newer.
+    fn publish(&self, id: SlotId, slot: &Slot, replica: &Replica) -> bool {
         let view = replica.view(self.clock.now());
         let version = |view: &View| {
             view.grant
@@ -120,11 +126,12 @@ impl Publisher {
                 appid = %slot.credential.app, from = %before, to = %after,
                 "a step backwards was refused; this is a bug of the broker, please report it"
             );
-            return;
+            return false;
         }
         self.know(id, &slot.view.load(), &view);
         slot.view.store(Arc::new(view));
         slot.published.notify_waiters();
+        after > before
     }
 
     /// Has a new token's holders known before anybody holds it.
@@ -174,6 +181,21 @@ impl Publisher {
         (!self.inspect(id, Replica::is_retired)).then_some(id)
     }
 
+    /// The position of the access token of the same app.
+    #[must_use]
+    pub fn access_token_of(&self, id: SlotId) -> Option<SlotId> {
+        self.slots
+            .find(self.credential(id).app.as_str(), Kind::AccessToken)
+    }
+
+    /// The positions of the tickets of the same app.
+    #[must_use]
+    pub fn tickets_of(&self, id: SlotId) -> Vec<SlotId> {
+        let app = self.credential(id).app.as_str();
+        let find = |kind| self.slots.find(app, kind);
+        Kind::TICKETS.into_iter().filter_map(find).collect()
+    }
+
     fn slot(&self, id: SlotId) -> &Slot {
         self.slots.slot(id)
     }
@@ -216,6 +238,14 @@ impl Reader {
     #[must_use]
     pub fn ids(&self) -> Vec<SlotId> {
         self.0.in_force().served.clone()
+    }
+
+    /// The access token of every app, in the order of the configuration: as good as a list of the apps.
+    #[must_use]
+    pub fn access_tokens(&self) -> Vec<SlotId> {
+        let mut ids = self.ids();
+        ids.retain(|id| self.credential(*id).kind == Kind::AccessToken);
+        ids
     }
 
     /// Waits until `found` says something of a view, looking at each that is published. The caller
@@ -285,6 +315,7 @@ mod tests {
         let budget = Budget::for_limit(2000, minute * 1440);
         let rules = Rules {
             mode,
+            checkable: true,
             at: 0.5,
             jitter: 0.1,
             min_spacing: minute * 6,

@@ -111,9 +111,10 @@ impl Trouble {
                 | ErrorClass::BadRequest
                 | ErrorClass::Forbidden
                 | ErrorClass::Unknown => "TokenBrokerAppRefused",
-                ErrorClass::Busy | ErrorClass::MinuteLimit | ErrorClass::Unclear => {
-                    "TokenBrokerWeChatAway"
-                }
+                ErrorClass::Busy
+                | ErrorClass::MinuteLimit
+                | ErrorClass::TokenRefused
+                | ErrorClass::Unclear => "TokenBrokerWeChatAway",
             },
             Self::StoreUnusable(_) => "TokenBrokerStoreUnusable",
             Self::BudgetSpent => "TokenBrokerBudgetBurning",

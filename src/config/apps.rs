@@ -11,7 +11,8 @@ use super::setting::{Setting, text};
 use super::{RefreshConfig, UpstreamConfig};
 use crate::domain::app_id::AppId;
 use crate::domain::budget::{Budget, MIN_DAILY_LIMIT};
-use crate::domain::credential::Mode;
+use crate::domain::credential::{Credential, Kind, Mode};
+use crate::domain::page_host::PageHost;
 use crate::domain::rules::Rules;
 use crate::domain::secret::Secret;
 
@@ -29,8 +30,12 @@ pub struct AppConfig {
     pub secret: Secret,
     /// `mode`, `"token"` or `"stable"`. Default `token`.
     pub mode: Mode,
-    /// `daily_limit`, fetches a day that WeChat grants, at least 4. Default 2000.
+    /// `daily_limit`, fetches a day that WeChat grants, at least 4; each ticket is kept to it too. Default 2000.
     pub daily_limit: u32,
+    /// `tickets`, which of `"jsapi"` and `"wx_card"` are kept fresh too. Default none.
+    pub tickets: Vec<Kind>,
+    /// `jssdk_hosts`, whose pages are signed, `"shop.example.com"` or `"*.example.com"`. Default: any.
+    pub jssdk_hosts: Vec<PageHost>,
 }
 
 impl AppConfig {
@@ -44,22 +49,47 @@ impl AppConfig {
         let mode = section.get("mode", Mode::Token);
         let limits = MIN_DAILY_LIMIT..=1_000_000;
         let daily_limit = section.within("daily_limit", DEFAULT_DAILY_LIMIT, limits);
-        // Judged in `unavailable`.
-        section.each::<String>("tickets");
+        let tickets = read_tickets(section);
+        let jssdk_hosts = section.each("jssdk_hosts");
+        if !jssdk_hosts.is_empty()
+            && !tickets.contains(&Kind::JsapiTicket)
+            && section.is_sound("tickets")
+        {
+            section.refuse(
+                "jssdk_hosts",
+                "has no effect: tickets does not list \"jsapi\"",
+            );
+        }
         Some(Self {
             appid: appid?,
             secret: secret?,
             mode,
             daily_limit,
+            tickets,
+            jssdk_hosts: jssdk_hosts.into_iter().map(|(_, host)| host).collect(),
         })
     }
 
-    /// What this app's credential is kept by.
+    /// What is kept for this app: its access token, and the tickets that it lists.
+    pub fn credentials(&self) -> impl Iterator<Item = Credential> + '_ {
+        let kinds = [Kind::AccessToken]
+            .into_iter()
+            .chain(self.tickets.iter().copied());
+        kinds.map(|kind| Credential::of(self.appid.clone(), kind, self.mode))
+    }
+
+    /// What a credential of this app is kept by.
     #[must_use]
-    pub fn rules(&self, refresh: &RefreshConfig, upstream: &UpstreamConfig) -> Rules {
+    pub fn rules(
+        &self,
+        of: &Credential,
+        refresh: &RefreshConfig,
+        upstream: &UpstreamConfig,
+    ) -> Rules {
         let window = refresh.budget_window;
         Rules {
-            mode: self.mode,
+            mode: of.mode,
+            checkable: of.kind == Kind::AccessToken,
             at: refresh.at,
             jitter: refresh.jitter,
             min_spacing: refresh.min_spacing,
@@ -135,6 +165,38 @@ fn secret_from(section: &Section<'_>, path: &Path) -> Option<Secret> {
     read.ok().map(Secret::new)
 }
 
+fn read_tickets(section: &mut Section<'_>) -> Vec<Kind> {
+    let mut kinds = Vec::new();
+    for (path, Ticket(kind)) in section.each("tickets") {
+        if kinds.contains(&kind) {
+            section.report().refuse(&path, "is there twice");
+        } else {
+            kinds.push(kind);
+        }
+    }
+    kinds
+}
+
+/// An item of `tickets`.
+struct Ticket(Kind);
+
+impl Setting for Ticket {
+    const FORM: &'static str = r#""jsapi" or "wx_card""#;
+
+    fn read(value: &Value) -> Option<Self> {
+        Kind::of_ticket_type(text(value)?).map(Self)
+    }
+}
+
+impl Setting for PageHost {
+    const FORM: &'static str =
+        r#"a host, "shop.example.com", or all hosts below one, "*.example.com""#;
+
+    fn read(value: &Value) -> Option<Self> {
+        Self::parse(text(value)?).ok()
+    }
+}
+
 impl Setting for Mode {
     const FORM: &'static str = r#""token" or "stable""#;
 
@@ -162,8 +224,12 @@ mod tests {
             secret: Secret::new("s"),
             mode: Mode::Stable,
             daily_limit: 2000,
+            tickets: Vec::new(),
+            jssdk_hosts: Vec::new(),
         };
-        let forced = app.rules(&config.refresh, &config.upstream).forced_budget;
+        let token = Credential::access_token(app.appid.clone(), app.mode);
+        let rules = app.rules(&token, &config.refresh, &config.upstream);
+        let forced = rules.forced_budget;
         let start = Timestamp::from_micros(1_000_000_000_000);
         let (mut now, mut tat, mut count) = (start, Timestamp::NEVER, 0);
         loop {

@@ -12,7 +12,6 @@ use super::section::Section;
 use super::{
     AppConfig, CallerConfig, Config, ConfigErrors, Files, GatewayConfig, LogConfig, MetricsConfig,
     RefreshConfig, ServerConfig, StoreConfig, UpstreamConfig, environment, inequalities,
-    unavailable,
 };
 
 /// The commented file with every key and its default.
@@ -42,7 +41,6 @@ impl Config {
             Ok(merged) => merged,
             Err(errors) => return (Err(errors), files),
         };
-        unavailable::refuse(&tree, &report);
         let config = Section::root(tree, &report, Self::read);
         inequalities::check(&config, &report);
         let files = report.files();

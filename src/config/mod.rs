@@ -25,7 +25,6 @@ mod section;
 mod server;
 mod setting;
 mod store;
-mod unavailable;
 mod upstream;
 
 pub use apps::AppConfig;

@@ -1,6 +1,6 @@
 //! The rules, pure: no clock, no randomness, no I/O, and nothing imported but `std` and `thiserror`.
 //!
-//! Nouns: [`credential`], [`caller`], [`api_path`], [`path_pattern`], [`grant`], [`epoch`], [`secret`],
+//! Nouns: [`credential`], [`caller`], [`api_path`], [`path_pattern`], [`page_host`], [`grant`], [`epoch`], [`secret`],
 //! [`time`], [`rules`], [`budget`], [`upstream_error`], [`history`]. What the store does to its record of a
 //! credential: [`protocol`]. What one replica
 //! makes of what it has seen: [`replica`].
@@ -14,6 +14,7 @@ pub mod credential;
 pub mod epoch;
 pub mod grant;
 pub mod history;
+pub mod page_host;
 pub mod path_pattern;
 pub mod protocol;
 pub mod replica;

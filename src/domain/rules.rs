@@ -15,6 +15,9 @@ pub const MAX_COOLDOWN: Duration = Duration::from_secs(24 * 3600);
 pub struct Rules {
     /// How the app asks for its token.
     pub mode: Mode,
+    /// Whether upstream can be asked if it accepts the grant. A ticket it cannot: no check is made, and
+    /// whatever would be decided by one is decided by a fetch.
+    pub checkable: bool,
     /// At which part of its life a grant is due in `token` mode, 0 to 1.
     pub at: f64,
     /// Replicas add 0 to this part of the due age, so that they do not all come at once.

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::backoff::backoff;
+use super::credential::Kind;
 use super::time::Timestamp;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -38,6 +39,9 @@ pub enum ErrorClass {
     MinuteLimit,
     /// 50004, 50007: the account is frozen or may not use this API.
     Forbidden,
+    /// 40001, 40014, 42001 to the fetch of a ticket: the access token that it was asked for with is not
+    /// accepted.
+    TokenRefused,
     /// A code that none of the above lists.
     Unknown,
     /// No error code at all: an attempt whose outcome is unclear.
@@ -46,7 +50,7 @@ pub enum ErrorClass {
 
 impl ErrorClass {
     /// Every class, in the order of the documentation.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Busy,
         Self::BadSecret,
         Self::BadAppId,
@@ -59,11 +63,12 @@ impl ErrorClass {
         Self::QuotaSpent,
         Self::MinuteLimit,
         Self::Forbidden,
+        Self::TokenRefused,
         Self::Unknown,
         Self::Unclear,
     ];
 
-    /// The class of an `errcode` that answered a fetch.
+    /// The class of an `errcode` that answered the fetch of an access token.
     #[must_use]
     pub const fn of(errcode: i64) -> Self {
         match errcode {
@@ -99,6 +104,7 @@ impl ErrorClass {
             Self::QuotaSpent => "quota_spent",
             Self::MinuteLimit => "minute_limit",
             Self::Forbidden => "forbidden",
+            Self::TokenRefused => "token_refused",
             Self::Unknown => "unknown",
             Self::Unclear => "unclear",
         }
@@ -132,6 +138,9 @@ impl ErrorClass {
             Self::QuotaSpent => "WeChat says that the day's fetches are used up",
             Self::MinuteLimit => "WeChat says that there were too many calls in this minute",
             Self::Forbidden => "WeChat forbids this account the call, or has frozen the account",
+            Self::TokenRefused => {
+                "WeChat refused the access token that the ticket was asked for with"
+            }
             Self::Unknown => "WeChat answered with an error code that the broker does not know",
             Self::Unclear => "nobody knows whether the last fetch issued a token",
         }
@@ -142,6 +151,9 @@ impl ErrorClass {
     pub const fn advice(self) -> &'static str {
         match self {
             Self::Busy | Self::MinuteLimit => "nothing: the broker tries again by itself",
+            Self::TokenRefused => {
+                "nothing: the access token is looked into, and the ticket asked for again"
+            }
             Self::BadSecret => "put the app's current AppSecret into the broker's configuration",
             Self::BadAppId => "correct the appid in the broker's configuration",
             Self::BadRequest => "report a bug of the broker, with this error code and rid",
@@ -174,7 +186,7 @@ impl ErrorClass {
     #[must_use]
     pub const fn needs_a_person(self) -> bool {
         match self {
-            Self::Busy | Self::MinuteLimit | Self::Unclear => false,
+            Self::Busy | Self::MinuteLimit | Self::TokenRefused | Self::Unclear => false,
             Self::BadSecret
             | Self::BadAppId
             | Self::BadRequest
@@ -201,7 +213,9 @@ impl ErrorClass {
     ) -> Duration {
         let spread = |fixed: Duration| fixed + (fixed / 10).mul_f64(random);
         match self {
-            Self::Busy | Self::Unclear => backoff(failures, limits.0, limits.1, random),
+            Self::Busy | Self::TokenRefused | Self::Unclear => {
+                backoff(failures, limits.0, limits.1, random)
+            }
             Self::Unknown => backoff(failures, MINUTE, HOUR, random),
             Self::MinuteLimit => spread(MINUTE),
             Self::IpNotWhitelisted | Self::IpUnconfirmed => spread(5 * MINUTE),
@@ -247,10 +261,22 @@ impl UpstreamError {
         matches!(self.code, 40001 | 40014 | 42001)
     }
 
-    /// What kind of refusal it is.
+    /// What kind of refusal it is, of the fetch of an access token.
     #[must_use]
     pub const fn class(&self) -> ErrorClass {
         ErrorClass::of(self.code)
+    }
+
+    /// What kind of refusal it is, of the fetch of `kind`.
+    #[must_use]
+    pub const fn class_for(&self, kind: Kind) -> ErrorClass {
+        match kind {
+            Kind::AccessToken => self.class(),
+            Kind::JsapiTicket | Kind::WxCardTicket if self.is_about_token() => {
+                ErrorClass::TokenRefused
+            }
+            Kind::JsapiTicket | Kind::WxCardTicket => self.class(),
+        }
     }
 }
 
@@ -294,6 +320,26 @@ mod tests {
         ];
         for (code, class) in documented {
             assert_eq!(ErrorClass::of(code).as_str(), class, "{code}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_an_access_token_is_no_word_about_the_secret() {
+        for code in [40001, 40014, 42001] {
+            let error = UpstreamError {
+                code,
+                message: String::new(),
+                rid: None,
+                ip: None,
+            };
+            for ticket in Kind::TICKETS {
+                assert_eq!(error.class_for(ticket), ErrorClass::TokenRefused, "{code}");
+            }
+            assert_ne!(
+                error.class_for(Kind::AccessToken),
+                ErrorClass::TokenRefused,
+                "{code}"
+            );
         }
     }
 

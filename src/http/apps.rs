@@ -10,7 +10,9 @@ use super::call::Call;
 use super::problem::Problem;
 use crate::broker::Broker;
 use crate::domain::caller::Verb;
+use crate::domain::credential::Kind;
 use crate::domain::time::Timestamp;
+use crate::domain::upstream_error::ErrorClass;
 use crate::overview::{Overview, trouble_word};
 use crate::reload::Standing;
 use crate::snapshot::SlotId;
@@ -20,7 +22,7 @@ pub(super) async fn all(call: &Call) -> Result<HttpResponse, Problem> {
     let rights = call.caller()?.rights;
     let broker = call.broker();
     let administered = |id: &SlotId| rights.allows(broker.app(*id), Verb::Admin);
-    let all = broker.reader().ids();
+    let all = broker.reader().access_tokens();
     let ids = all.iter().copied().filter(administered);
     let apps: Vec<_> = ids.map(|id| AppState::of(broker, id)).collect();
     if apps.is_empty() && !all.is_empty() {
@@ -144,6 +146,41 @@ pub(super) struct AppState<'a> {
     lease_held: Option<bool>,
     /// Why the store could not be used.
     store_trouble: Option<&'static str>,
+    /// The tickets that are kept for it.
+    tickets: Vec<TicketState>,
+}
+
+/// What is told of a ticket that is kept for an app.
+#[derive(Serialize, ToSchema)]
+struct TicketState {
+    /// Which ticket.
+    r#type: &'static str,
+    /// How it fares, in a word.
+    status: &'static str,
+    /// Whether this replica has one to hand out.
+    servable: bool,
+    /// Its version.
+    version: Option<u64>,
+    /// When it expires.
+    expires_at: Option<u64>,
+    /// What is left of its life.
+    expires_in: Option<u64>,
+    /// When it is to be replaced, before jitter.
+    refresh_at: Option<u64>,
+    /// Whether it may die before it expires.
+    suspect: bool,
+    /// What keeps a refresh from happening.
+    blocked: Option<&'static str>,
+    /// Until when it does.
+    blocked_until: Option<u64>,
+    /// After which refusal no fetch is made.
+    cooldown: Option<Cooldown>,
+    /// Attempts that failed in a row.
+    failures: Option<u32>,
+    /// How many fetches would pass right now.
+    budget_left: Option<u32>,
+    /// How many were made in the last 24 hours.
+    budget_used: Option<u32>,
 }
 
 /// After which refusal no fetch is made, and what a person does about it.
@@ -184,19 +221,55 @@ impl<'a> AppState<'a> {
             paused: app.paused,
             blocked: app.blocked.map(|(by, _)| by.as_str()),
             blocked_until: app.blocked.map(|(_, left)| (now.wall + left).as_secs()),
-            cooldown: app.cooldown.map(|(class, until)| Cooldown {
-                class: class.as_str(),
-                until: seconds(until),
-                meaning: class.meaning(),
-                advice: class.advice(),
-                needs_a_person: class.needs_a_person(),
-            }),
+            cooldown: app.cooldown.map(Cooldown::of),
             failures: app.stored.map(|stored| stored.failures),
             budget_left: app.stored.map(|stored| stored.budget_left),
             budget_used: app.stored.map(|stored| stored.budget_used),
             last_fetch: app.stored.and_then(|stored| stored.last_fetch).map(seconds),
             lease_held: app.stored.map(|stored| stored.lease_held),
             store_trouble: app.trouble.map(trouble_word),
+            tickets: Kind::TICKETS
+                .into_iter()
+                .filter_map(|kind| TicketState::of(broker, id, kind))
+                .collect(),
+        }
+    }
+}
+
+impl TicketState {
+    /// The ticket of this kind, of the app whose access token `app` is, where it is kept.
+    fn of(broker: &Broker, app: SlotId, kind: Kind) -> Option<Self> {
+        let id = broker.ticket(app, kind)?;
+        let now = broker.now();
+        let rules = &broker.reader().subject(id).rules;
+        let ticket = Overview::of(&broker.view(id), rules, now);
+        Some(Self {
+            r#type: kind.ticket_type()?,
+            status: ticket.status.as_str(),
+            servable: ticket.servable,
+            version: ticket.version.map(|version| version.0),
+            expires_at: ticket.expires_at.as_ref().map(Duration::as_secs),
+            expires_in: ticket.expires_in.as_ref().map(Duration::as_secs),
+            refresh_at: ticket.refresh_at.map(seconds),
+            suspect: ticket.suspect,
+            blocked: ticket.blocked.map(|(by, _)| by.as_str()),
+            blocked_until: ticket.blocked.map(|(_, left)| (now.wall + left).as_secs()),
+            cooldown: ticket.cooldown.map(Cooldown::of),
+            failures: ticket.stored.map(|stored| stored.failures),
+            budget_left: ticket.stored.map(|stored| stored.budget_left),
+            budget_used: ticket.stored.map(|stored| stored.budget_used),
+        })
+    }
+}
+
+impl Cooldown {
+    const fn of((class, until): (ErrorClass, Timestamp)) -> Self {
+        Self {
+            class: class.as_str(),
+            until: seconds(until),
+            meaning: class.meaning(),
+            advice: class.advice(),
+            needs_a_person: class.needs_a_person(),
         }
     }
 }

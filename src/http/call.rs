@@ -16,6 +16,7 @@ use super::body;
 use super::callers::{Callers, Identity};
 use super::gateway::GatewayBounds;
 use super::layer::Worker;
+use super::pages::Pages;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::shown::ShownNames;
@@ -70,6 +71,11 @@ impl Call {
         &self.worker.state.calls
     }
 
+    /// Whose pages are signed.
+    pub(super) fn pages(&self) -> Guard<Arc<Pages>> {
+        self.worker.state.pages.load()
+    }
+
     pub(super) fn worker(&self) -> &Worker {
         &self.worker
     }
@@ -109,6 +115,11 @@ impl Call {
     }
 
     /// The same, on a route that takes a query.
+    pub(super) fn app_with_query(&self, verb: Verb) -> Result<SlotId, Problem> {
+        self.app_of(&self.caller_with_query()?, self.path("appid"), verb)
+    }
+
+    /// The app of the path, where the caller may have WeChat asked for `path`, on a route that takes a query.
     pub(super) fn app_to_ask_with_query(&self, path: &str) -> Result<SlotId, Problem> {
         self.may_ask(&self.caller_with_query()?, self.path("appid"), path)
     }

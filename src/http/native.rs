@@ -11,10 +11,12 @@ use utoipa::ToSchema;
 
 use super::call::{Asked, Call};
 use super::oauth::CODE_MOST;
-use super::parameters::Parameters;
+use super::parameters::{Parameters, TEXT_MOST};
 use super::problem::Problem;
+use super::ticket::{self, TYPES};
 use crate::broker::Served;
 use crate::calls::{EXCHANGE, SESSION, WebToken};
+use crate::domain::credential::Kind;
 use crate::snapshot::SlotId;
 
 /// How a body must look, for people.
@@ -26,6 +28,20 @@ const FORM: &str = r#"{"grant_type": "client_credential", "appid": "...", "secre
 pub(super) struct Token<'a> {
     /// The token.
     access_token: &'a str,
+    /// What is left of its life, in seconds.
+    expires_in: u64,
+}
+
+/// A ticket, likewise.
+#[derive(Serialize, ToSchema)]
+#[schema(as = NativeTicket)]
+pub(super) struct Ticket<'a> {
+    /// 0.
+    errcode: i64,
+    /// `ok`.
+    errmsg: &'a str,
+    /// The ticket.
+    ticket: &'a str,
     /// What is left of its life, in seconds.
     expires_in: u64,
 }
@@ -51,6 +67,21 @@ pub(super) async fn stable_token(call: &Call) -> Result<HttpResponse, Problem> {
             .map_err(|refusal| Problem::no_token(refusal, app))?;
     }
     answer(call, &served)
+}
+
+/// `GET /cgi-bin/ticket/getticket`.
+pub(super) async fn ticket(call: &Call) -> Result<HttpResponse, Problem> {
+    let query = call.any_query()?;
+    let kind = query.parsed("type", TYPES, Kind::of_ticket_type)?;
+    let kind = kind.ok_or_else(|| Problem::bad_parameter(Some("type"), "It is missing."))?;
+    let id = call.app_by_token(query.required("access_token", TEXT_MOST)?)?;
+    let served = ticket::current(call, id, kind).await?;
+    Ok(HttpResponse::Ok().json(Ticket {
+        errcode: 0,
+        errmsg: "ok",
+        ticket: served.grant.value.expose(),
+        expires_in: served.expires_in.as_secs(),
+    }))
 }
 
 /// `GET /sns/oauth2/access_token`.

@@ -94,7 +94,7 @@ impl Readiness {
     fn judge_apps(&self) -> Result<(), NotReady> {
         let now = self.clock.now();
         let (mut missing, mut unusable, mut servable, mut none) = (0, 0, false, true);
-        for id in self.reader.ids() {
+        for id in self.reader.access_tokens() {
             let view = self.reader.view(id);
             missing += usize::from(!was_looked_up(&view));
             unusable += usize::from(is_unusable(&view));

@@ -12,6 +12,14 @@ pub enum Route {
     Report,
     /// `/token/{appid}/refresh`
     Refresh,
+    /// `/ticket/{appid}/{type}`
+    Ticket,
+    /// `/jssdk/{appid}`
+    Jssdk,
+    /// `/jssdk/{appid}/add-card`
+    AddCard,
+    /// `/jssdk/{appid}/choose-card`
+    ChooseCard,
     /// `/user/{appid}/batch`
     Users,
     /// `/user/{appid}/{openid}`
@@ -32,6 +40,8 @@ pub enum Route {
     NativeToken,
     /// `/cgi-bin/stable_token`
     NativeStableToken,
+    /// `/cgi-bin/ticket/getticket`
+    NativeTicket,
     /// `/sns/oauth2/access_token`
     NativeExchange,
     /// `/sns/jscode2session`
@@ -58,11 +68,15 @@ pub enum Route {
 
 impl Route {
     /// Every route, in the order of their declaration.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 30] = [
         Self::Token,
         Self::Events,
         Self::Report,
         Self::Refresh,
+        Self::Ticket,
+        Self::Jssdk,
+        Self::AddCard,
+        Self::ChooseCard,
         Self::Users,
         Self::User,
         Self::Authorize,
@@ -73,6 +87,7 @@ impl Route {
         Self::Session,
         Self::NativeToken,
         Self::NativeStableToken,
+        Self::NativeTicket,
         Self::NativeExchange,
         Self::NativeSession,
         Self::Gateway,
@@ -92,6 +107,7 @@ impl Route {
             self,
             Self::NativeToken
                 | Self::NativeStableToken
+                | Self::NativeTicket
                 | Self::NativeExchange
                 | Self::NativeSession
                 | Self::NativeCall
@@ -106,6 +122,10 @@ impl Route {
             Self::Events => "events",
             Self::Report => "report",
             Self::Refresh => "refresh",
+            Self::Ticket => "ticket",
+            Self::Jssdk => "jssdk",
+            Self::AddCard => "jssdk_add_card",
+            Self::ChooseCard => "jssdk_choose_card",
             Self::Users => "users",
             Self::User => "user",
             Self::Authorize => "oauth_authorize",
@@ -116,6 +136,7 @@ impl Route {
             Self::Session => "session",
             Self::NativeToken => "cgi_bin_token",
             Self::NativeStableToken => "cgi_bin_stable_token",
+            Self::NativeTicket => "cgi_bin_getticket",
             Self::NativeExchange => "sns_access_token",
             Self::NativeSession => "sns_jscode2session",
             Self::Gateway => "gateway",

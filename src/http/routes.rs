@@ -15,6 +15,7 @@ use super::callers::Callers;
 use super::gateway::GatewayBounds;
 use super::layer::{Worker, within};
 use super::ops::OpsState;
+use super::pages::Pages;
 use super::problem::Problem;
 use super::route::Route;
 use super::server::Limits;
@@ -22,8 +23,8 @@ use super::status_page::StatusPage;
 use super::streams::Streams;
 use super::throttle::Throttle;
 use super::{
-    apps, docs, events, gateway, native, oauth, ops as operations, refresh, report, status_page,
-    token, users,
+    apps, docs, events, gateway, jssdk, native, oauth, ops as operations, refresh, report,
+    status_page, ticket, token, users,
 };
 use crate::calls::Calls;
 use crate::config::GatewayConfig;
@@ -35,6 +36,7 @@ pub struct ApiState {
     pub(super) calls: Calls,
     /// Whoever reloads the configuration puts the new ones in.
     pub(super) callers: Arc<ArcSwap<Callers>>,
+    pub(super) pages: Arc<ArcSwap<Pages>>,
     pub(super) metrics: Arc<HttpMetrics>,
     pub(super) access_sample: u32,
     pub(super) body: Bounds,
@@ -52,6 +54,7 @@ impl ApiState {
     pub fn new(
         calls: Calls,
         callers: Arc<ArcSwap<Callers>>,
+        pages: Arc<ArcSwap<Pages>>,
         metrics: Arc<HttpMetrics>,
         access_sample: u32,
         limits: &Limits,
@@ -65,6 +68,7 @@ impl ApiState {
             standing: Arc::default(),
             calls,
             callers,
+            pages,
             metrics,
             access_sample,
             body: Bounds {
@@ -93,6 +97,14 @@ pub fn api(state: Arc<ApiState>) -> impl FnOnce(&mut ServiceConfig) {
             .service(table.stream("/token/{appid}/events", Route::Events, events::read))
             .service(table.post("/token/{appid}/report", Route::Report, report::report))
             .service(table.post("/token/{appid}/refresh", Route::Refresh, refresh::refresh))
+            .service(table.get("/ticket/{appid}/{type}", Route::Ticket, ticket::read))
+            .service(table.get("/jssdk/{appid}", Route::Jssdk, jssdk::page))
+            .service(table.get("/jssdk/{appid}/add-card", Route::AddCard, jssdk::add_card))
+            .service(table.get(
+                "/jssdk/{appid}/choose-card",
+                Route::ChooseCard,
+                jssdk::choose_card,
+            ))
             .service(table.post("/user/{appid}/batch", Route::Users, users::batch))
             .service(table.get("/user/{appid}/{openid}", Route::User, users::one))
             .service(table.get(
@@ -110,6 +122,11 @@ pub fn api(state: Arc<ApiState>) -> impl FnOnce(&mut ServiceConfig) {
                 "/cgi-bin/stable_token",
                 Route::NativeStableToken,
                 native::stable_token,
+            ))
+            .service(table.get(
+                "/cgi-bin/ticket/getticket",
+                Route::NativeTicket,
+                native::ticket,
             ))
             .service(table.get(
                 "/sns/oauth2/access_token",

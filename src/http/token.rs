@@ -67,7 +67,7 @@ fn answer(call: &Call, app: &AppId, served: &Served) -> HttpResponse {
 }
 
 /// The version in quotes.
-fn etag(version: Version) -> HeaderValue {
+pub(super) fn etag(version: Version) -> HeaderValue {
     let mut text = Vec::with_capacity(24);
     text.push(b'"');
     write_number(&mut text, version.0);

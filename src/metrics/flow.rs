@@ -7,6 +7,7 @@ use prometheus::{IntCounter, IntCounterVec};
 use super::declare::Declare;
 use super::{AppSeries, CheckOutcome, FetchOutcome, Metrics, Purpose, Turning};
 use crate::domain::app_id::AppId;
+use crate::domain::credential::{Credential, Kind};
 use crate::domain::protocol::Reason;
 use crate::domain::replica::BlockedBy;
 
@@ -15,6 +16,7 @@ pub(super) struct FlowMetrics {
     pub(super) series: AppSeries,
     fetches: IntCounterVec,
     fetch_refusals: IntCounterVec,
+    ticket_fetches: IntCounterVec,
     checks: IntCounterVec,
     blocked: IntCounterVec,
     foreign_invalidations: IntCounterVec,
@@ -46,13 +48,18 @@ impl FlowMetrics {
             turns: Turning::ALL.map(|turning| turns.with_label_values(&[turning.as_str()])),
             fetches: declare.counters(
                 "fetches_total",
-                "Fetches that ended, by why they were made and how they ended. Each but not_sent costs budget.",
+                "Fetches of access tokens that ended, by why they were made and how they ended. Each but not_sent costs budget.",
                 &["appid", "reason", "outcome"],
             ),
             fetch_refusals: declare.counters(
                 "fetch_refusals_total",
                 "Fetches that WeChat answered with an error, by its class.",
                 &["appid", "class"],
+            ),
+            ticket_fetches: declare.counters(
+                "ticket_fetches_total",
+                "Fetches of tickets that ended, by how they ended.",
+                &["appid", "kind", "outcome"],
             ),
             checks: declare.counters(
                 "checks_total",
@@ -140,6 +147,7 @@ impl Metrics {
         for family in [
             &self.flow.fetches,
             &self.flow.fetch_refusals,
+            &self.flow.ticket_fetches,
             &self.flow.foreign_invalidations,
             &self.flow.overlaps,
             &self.flow.deaths,
@@ -151,13 +159,20 @@ impl Metrics {
     }
 
     /// A fetch ended.
-    pub fn fetched(&self, app: &AppId, reason: Reason, outcome: FetchOutcome) {
+    pub fn fetched(&self, of: &Credential, reason: Reason, outcome: FetchOutcome) {
         let ordinary = EXPECTED.contains(&reason) && outcome == FetchOutcome::Granted;
-        let app = self.flow.series.label(app, ordinary);
-        self.flow
-            .fetches
-            .with_label_values(&[app, reason.as_str(), outcome.as_str()])
-            .inc();
+        let app = self.flow.series.label(&of.app, ordinary);
+        match of.kind {
+            Kind::AccessToken => {
+                let labels = [app, reason.as_str(), outcome.as_str()];
+                self.flow.fetches.with_label_values(&labels).inc();
+            }
+            // Few, and without consequence for the tokens: not by reason.
+            Kind::JsapiTicket | Kind::WxCardTicket => {
+                let labels = [app, of.kind.as_str(), outcome.as_str()];
+                self.flow.ticket_fetches.with_label_values(&labels).inc();
+            }
+        }
         if let FetchOutcome::Refused(class) = outcome {
             self.flow
                 .fetch_refusals

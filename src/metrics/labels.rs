@@ -1,5 +1,6 @@
 //! The closed sets that serve as labels, where the domain does not have them already.
 
+use crate::domain::credential::Kind;
 use crate::domain::upstream_error::ErrorClass;
 use crate::ports::Fetched;
 
@@ -17,12 +18,12 @@ pub enum FetchOutcome {
 }
 
 impl FetchOutcome {
-    /// How this fetch ended.
+    /// How this fetch of `kind` ended.
     #[must_use]
-    pub const fn of(fetched: &Fetched) -> Self {
+    pub const fn of(kind: Kind, fetched: &Fetched) -> Self {
         match fetched {
             Fetched::Granted { .. } => Self::Granted,
-            Fetched::Refused(error) => Self::Refused(error.class()),
+            Fetched::Refused(error) => Self::Refused(error.class_for(kind)),
             Fetched::NotSent(_) => Self::NotSent,
             Fetched::Ambiguous(_) => Self::Ambiguous,
         }

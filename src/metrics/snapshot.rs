@@ -10,6 +10,7 @@ use prometheus::proto::{Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
 use super::AppSeries;
 use super::declare::{Declare, full_name};
+use crate::domain::credential::{Credential, Kind};
 use crate::domain::replica::StoreTrouble;
 use crate::domain::time::Timestamp;
 use crate::overview::{Overview, Status, trouble_word};
@@ -104,6 +105,20 @@ const APP_FAMILIES: [AppFamily; 14] = [
     },
 ];
 
+/// Of each ticket: few, since `GET /apps/{appid}` tells the rest.
+const TICKET_FAMILIES: [AppFamily; 2] = [
+    AppFamily {
+        name: "ticket_expiry_timestamp_seconds",
+        help: "When the served ticket expires.",
+        read: |ticket| ticket.expires_at.map(|at| at.as_secs_f64()),
+    },
+    AppFamily {
+        name: "ticket_servable",
+        help: "Whether a ticket is handed out.",
+        read: |ticket| Some(truth(ticket.servable)),
+    },
+];
+
 const CASE_FAMILIES: [CaseFamily; 3] = [
     CaseFamily {
         name: "cooldown_until_timestamp_seconds",
@@ -149,6 +164,9 @@ pub(super) fn declare(declare: &Declare<'_>) {
     for family in &APP_FAMILIES {
         note(family.name, &["appid"]);
     }
+    for family in &TICKET_FAMILIES {
+        note(family.name, &["appid", "kind"]);
+    }
     for family in &CASE_FAMILIES {
         note(family.name, &["appid", family.label]);
     }
@@ -170,7 +188,8 @@ impl SnapshotCollector {
         let desc = |(name, help): (&str, &str)| {
             Desc::new(full_name(name), help.to_owned(), Vec::new(), HashMap::new()).ok()
         };
-        let apps = APP_FAMILIES.iter().map(|family| (family.name, family.help));
+        let apps = APP_FAMILIES.iter().chain(&TICKET_FAMILIES);
+        let apps = apps.map(|family| (family.name, family.help));
         let cases = CASE_FAMILIES
             .iter()
             .map(|family| (family.name, family.help));
@@ -186,6 +205,20 @@ impl SnapshotCollector {
         }
     }
 
+    /// What is told of every ticket, with its app and its kind.
+    fn tickets(&self) -> Vec<(String, Kind, Overview)> {
+        let now = self.clock.now();
+        let mut ids = self.reader.ids();
+        ids.retain(|id| self.reader.credential(*id).kind != Kind::AccessToken);
+        let overview = |id| {
+            let subject = self.reader.subject(id);
+            let overview = Overview::of(&self.reader.view(id), &subject.rules, now);
+            let Credential { app, kind, .. } = &subject.credential;
+            (app.to_string(), *kind, overview)
+        };
+        ids.into_iter().map(overview).collect()
+    }
+
     fn overviews(&self) -> Vec<(String, Overview)> {
         let now = self.clock.now();
         let overview = |id| {
@@ -193,7 +226,11 @@ impl SnapshotCollector {
             let overview = Overview::of(&self.reader.view(id), &subject.rules, now);
             (subject.credential.app.to_string(), overview)
         };
-        self.reader.ids().into_iter().map(overview).collect()
+        self.reader
+            .access_tokens()
+            .into_iter()
+            .map(overview)
+            .collect()
     }
 }
 
@@ -229,6 +266,14 @@ impl Collector for SnapshotCollector {
                 Some(gauge(&[("appid", appid), (case.label, value)], number))
             });
             families.push(family(case.name, case.help, series.collect()));
+        }
+        let tickets = self.tickets();
+        for AppFamily { name, help, read } in &TICKET_FAMILIES {
+            let series = tickets.iter().filter_map(|(appid, kind, ticket)| {
+                let labels = [("appid", appid.as_str()), ("kind", kind.as_str())];
+                Some(gauge(&labels, read(ticket)?))
+            });
+            families.push(family(name, help, series.collect()));
         }
         families.retain(|family| !family.get_metric().is_empty());
         families

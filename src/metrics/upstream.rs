@@ -88,6 +88,17 @@ impl<U: Upstream> Upstream for MeteredUpstream<U> {
         fetched
     }
 
+    async fn fetch_ticket(&self, credential: &Credential, access_token: &Secret) -> Fetched {
+        let begun = Instant::now();
+        let fetched = self.inner.fetch_ticket(credential, access_token).await;
+        self.metrics.fetch.observe(begun.elapsed().as_secs_f64());
+        self.metrics.answered(match fetched {
+            Fetched::Granted { .. } | Fetched::Refused(_) => true,
+            Fetched::NotSent(_) | Fetched::Ambiguous(_) => false,
+        });
+        fetched
+    }
+
     async fn check(&self, credential: &Credential, token: &Secret) -> Checked {
         let begun = Instant::now();
         let checked = self.inner.check(credential, token).await;

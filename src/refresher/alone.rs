@@ -3,7 +3,7 @@
 
 use tracing::{info, warn};
 
-use super::fetch::log_refused;
+use super::line::log_refused;
 use super::{Refresher, StepEnd};
 use crate::domain::grant::Grant;
 use crate::domain::history::What;
@@ -37,8 +37,11 @@ impl Refresher {
             };
             let credential = self.publisher.credential(id).clone();
             let fetched = self.upstream.fetch(&credential, force).await;
-            self.metrics
-                .fetched(&credential.app, reason, FetchOutcome::of(&fetched));
+            self.metrics.fetched(
+                &credential,
+                reason,
+                FetchOutcome::of(credential.kind, &fetched),
+            );
             let (value, digest, life) = match fetched {
                 Fetched::Granted {
                     value,
@@ -109,8 +112,8 @@ impl Refresher {
             let failures = replica.count_failure();
             class.cooldown(failures, replica.rules().backoff, now, random)
         });
-        let app = &self.publisher.credential(id).app;
-        log_refused(app, reason, error, cooldown);
+        let credential = self.publisher.credential(id);
+        log_refused(credential, reason, error, cooldown);
         self.blocked(id, BlockedBy::CoolingDown(class), cooldown)
     }
 }

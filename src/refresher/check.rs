@@ -2,6 +2,7 @@
 
 use tracing::{error, info, warn};
 
+use super::ticket::Means;
 use super::{EARLY, Refresher, StepEnd};
 use crate::domain::credential::Credential;
 use crate::domain::epoch::Version;
@@ -183,7 +184,10 @@ impl Refresher {
     }
 
     /// A repair spends budget only where upstream answers at all. `Some` ends the step.
-    pub(super) async fn probe_before_repair(&self, id: SlotId) -> Option<StepEnd> {
+    pub(super) async fn probe_before_repair(&self, id: SlotId, means: &Means) -> Option<StepEnd> {
+        if !self.publisher.subject(id).rules.checkable {
+            return self.probe_with_token(id, means).await;
+        }
         let stored = self.publisher.inspect(id, |replica| {
             replica
                 .record()

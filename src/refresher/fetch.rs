@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
+use super::line::{log_refreshed, log_refused};
+use super::ticket::Means;
 use super::{EARLY, Refresher, StepEnd};
-use crate::domain::app_id::AppId;
-use crate::domain::credential::Credential;
 use crate::domain::epoch::{Nonce, Version};
 use crate::domain::grant::Grant;
 use crate::domain::history::What;
@@ -38,8 +38,12 @@ struct Attempting {
 impl Refresher {
     /// Asks for the lease and, if it is granted, fetches under it.
     pub(super) async fn refresh(&self, id: SlotId, reason: Reason) -> StepEnd {
+        let means = match self.means(id) {
+            Ok(means) => means,
+            Err(end) => return end,
+        };
         if reason == Reason::Repair
-            && let Some(end) = self.probe_before_repair(id).await
+            && let Some(end) = self.probe_before_repair(id, &means).await
         {
             return end;
         }
@@ -170,17 +174,31 @@ impl Refresher {
             return self.back_off(id, BlockedBy::LeaseTooShort);
         }
 
+        // Looked at again: the token may have been replaced since.
+        let means = match self.means(id) {
+            Ok(means) => means,
+            Err(end) => {
+                self.release(id, &attempt).await;
+                return end;
+            }
+        };
         let charged = self
             .publisher
             .inspect(id, |replica| replica.charged(&permit));
-        let fetched = self.upstream.fetch(credential, permit.force).await;
+        let fetched = match &means {
+            Means::AppSecret => self.upstream.fetch(credential, permit.force).await,
+            Means::AccessToken(_, token) => {
+                self.upstream.fetch_ticket(credential, &token.value).await
+            }
+        };
         if !matches!(fetched, Fetched::NotSent(_)) {
             let issued = !matches!(fetched, Fetched::Refused(_));
             self.publisher
                 .update(id, |replica| replica.spent(charged, issued));
         }
+        let kind = credential.kind;
         self.metrics
-            .fetched(&credential.app, reason, FetchOutcome::of(&fetched));
+            .fetched(credential, reason, FetchOutcome::of(kind, &fetched));
         match fetched {
             Fetched::Granted {
                 value,
@@ -197,17 +215,23 @@ impl Refresher {
                 self.commit_fetched(attempting, grant, started.after(life))
                     .await
             }
-            Fetched::Refused(error) => self.fetch_refused(&attempting, &error).await,
+            Fetched::Refused(error) => {
+                let end = self.fetch_refused(&attempting, &error).await;
+                if error.class_for(kind) == ErrorClass::TokenRefused {
+                    self.report_access_token(&means).await;
+                }
+                end
+            }
             Fetched::NotSent(why) => {
-                warn!(appid = %credential.app, epoch = %permit.epoch, reason = reason.as_str(), why, "not fetched: upstream cannot be reached");
+                warn!(appid = %credential.app, %kind, epoch = %permit.epoch, reason = reason.as_str(), why, "not fetched: upstream cannot be reached");
                 self.note(id, What::NotSent(reason));
                 self.release(id, &attempt).await;
                 self.back_off(id, BlockedBy::UpstreamAway)
             }
             Fetched::Ambiguous(why) => {
                 warn!(
-                    appid = %credential.app, epoch = %permit.epoch, reason = reason.as_str(), why,
-                    "nobody knows whether this fetch issued a token; the current one is checked often and replaced"
+                    appid = %credential.app, %kind, epoch = %permit.epoch, reason = reason.as_str(), why,
+                    "nobody knows whether this fetch issued a token; the current one is watched and replaced"
                 );
                 self.note(id, What::Unclear(reason));
                 let cooldown = self.cooldown(&attempting, ErrorClass::Unclear);
@@ -268,8 +292,8 @@ impl Refresher {
                 self.metrics.overlap_detected(&credential.app);
                 self.note(id, What::Overlapped);
                 error!(
-                    appid = %credential.app, epoch = %attempt.epoch,
-                    "two fetches overlapped: this one came too late to be stored; the current token is checked often and replaced"
+                    appid = %credential.app, kind = %credential.kind, epoch = %attempt.epoch,
+                    "two fetches overlapped: this one came too late to be stored; the current token is watched and replaced"
                 );
                 self.read(id).await;
                 StepEnd::Done
@@ -277,7 +301,7 @@ impl Refresher {
             Err(failure) => {
                 self.metrics.pending(&credential.app);
                 error!(
-                    appid = %credential.app, version = %grant.version, error = %failure,
+                    appid = %credential.app, kind = %credential.kind, version = %grant.version, error = %failure,
                     "the fetched token cannot be stored; this replica serves it and offers it again"
                 );
                 self.publisher.update(id, |replica| {
@@ -307,10 +331,10 @@ impl Refresher {
     }
 
     async fn fetch_refused(&self, attempting: &Attempting, error: &UpstreamError) -> StepEnd {
-        let class = error.class();
+        let credential = self.publisher.credential(attempting.id);
+        let class = error.class_for(credential.kind);
         let cooldown = self.cooldown(attempting, class);
-        let app = &self.publisher.credential(attempting.id).app;
-        log_refused(app, attempting.reason, error, cooldown);
+        log_refused(credential, attempting.reason, error, cooldown);
         self.note(
             attempting.id,
             What::Refused(attempting.reason, error.clone()),
@@ -377,41 +401,5 @@ impl Refresher {
         } else {
             StepEnd::Done
         }
-    }
-}
-
-fn log_refreshed(
-    credential: &Credential,
-    version: Version,
-    reason: Reason,
-    life: Duration,
-    renewed: bool,
-) {
-    let (appid, reason, life_s) = (&credential.app, reason.as_str(), life.as_secs());
-    if renewed {
-        info!(%appid, %version, reason, life_s, "refreshed");
-    } else {
-        info!(%appid, %version, reason, life_s, "upstream has not renewed the stable token yet");
-    }
-}
-
-/// One line for whoever asks why there is no new token: what WeChat said, and what to do.
-pub(super) fn log_refused(app: &AppId, reason: Reason, error: &UpstreamError, cooldown: Duration) {
-    let class = error.class();
-    let (reason, wait_s) = (reason.as_str(), cooldown.as_secs());
-    let rid = error.rid.as_deref().unwrap_or("");
-    let ip = error.ip.as_deref().unwrap_or("");
-    macro_rules! line {
-        ($level:ident) => {
-            $level!(
-                appid = %app, reason, errcode = error.code, errmsg = error.message, rid, ip,
-                class = class.as_str(), wait_s, "{}: {}", class.meaning(), class.advice()
-            )
-        };
-    }
-    if class.needs_a_person() {
-        line!(error);
-    } else {
-        line!(warn);
     }
 }

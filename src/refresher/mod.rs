@@ -8,8 +8,10 @@
 mod alone;
 mod check;
 mod fetch;
+mod line;
 mod offer;
 mod report;
+mod ticket;
 
 pub use report::ReportVerdict;
 
@@ -113,15 +115,24 @@ impl Refresher {
         }
     }
 
-    /// Pauses or resumes an app for all replicas.
+    /// Pauses or resumes an app for all replicas: its tickets, and last its access token, which says for the
+    /// app whether it is paused.
     ///
     /// # Errors
-    /// The store's, and nothing has changed as far as this replica knows.
+    /// The store's. As far as this replica knows the app is as it was; it may be asked for again.
     pub async fn set_pause(&self, id: SlotId, paused: bool) -> Result<(), StoreError> {
-        self.store
-            .set_pause(&self.publisher.subject(id), &SetPause { paused })
-            .await?;
-        self.read(id).await;
+        let ids: Vec<_> = self
+            .publisher
+            .tickets_of(id)
+            .into_iter()
+            .chain([id])
+            .collect();
+        for id in &ids {
+            self.store
+                .set_pause(&self.publisher.subject(*id), &SetPause { paused })
+                .await?;
+        }
+        self.read_many(&ids).await;
         Ok(())
     }
 
@@ -146,7 +157,9 @@ impl Refresher {
         self.read(id).await;
         let now = self.clock.now();
         let unheard = self.publisher.inspect(id, |replica| {
-            replica.live(now).is_some() && !replica.view(now).may_answer(now)
+            replica.rules().checkable
+                && replica.live(now).is_some()
+                && !replica.view(now).may_answer(now)
         });
         if unheard {
             self.check_cut_off(id).await;

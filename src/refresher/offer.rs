@@ -14,7 +14,12 @@ impl Refresher {
     pub(super) async fn offer(&self, id: SlotId) -> StepEnd {
         match self.commit_again(id).await {
             Some(end) => end,
-            None => self.put_back(id).await,
+            None if self.publisher.subject(id).rules.checkable => self.put_back(id).await,
+            // It cannot be checked, so it is replaced: the store has noted that it may be dead.
+            None => {
+                self.read(id).await;
+                StepEnd::Done
+            }
         }
     }
 
@@ -41,7 +46,7 @@ impl Refresher {
             Ok(Committed::Late) => {
                 self.metrics.overlap_detected(app);
                 self.note(id, What::Overlapped);
-                warn!(appid = %app, version = %grant.version, "the pending token's lease is over; a check decides about it");
+                warn!(appid = %app, version = %grant.version, "the pending token's lease is over; a check decides about it, or it is replaced");
                 self.publisher
                     .update(id, crate::domain::replica::Replica::pending_is_settled);
                 None

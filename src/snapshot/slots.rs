@@ -48,6 +48,7 @@ pub(super) struct Slot {
 pub(super) struct Slots {
     all: boxcar::Vec<Slot>,
     in_force: ArcSwap<InForce>,
+    /// Whose access tokens these are.
     pub(super) holders: Holders,
     /// Every slot that was ever made. Locked while what is in force changes, never by a request.
     known: Mutex<Known>,

@@ -40,6 +40,7 @@ pub(crate) fn rules() -> Rules {
     let ticks = |count: Tick| TICK * u32::from(count);
     Rules {
         mode: Mode::Token,
+        checkable: true,
         at: 0.5,
         jitter: 0.0,
         min_spacing: ticks(SPACING),

@@ -77,6 +77,7 @@ fn rules(setup: &Setup) -> Rules {
     let seconds = Duration::from_secs;
     Rules {
         mode: setup.mode,
+        checkable: true,
         at: 0.5,
         jitter: 0.1,
         min_spacing: seconds(360),

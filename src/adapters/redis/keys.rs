@@ -75,11 +75,10 @@ pub(super) fn signal(message: &str) -> Option<Signal> {
 }
 
 fn credential(app: &str, kind: &str, mode: &str) -> Option<Credential> {
-    let kinds = [Kind::AccessToken];
     let modes = [Mode::Token, Mode::Stable];
     Some(Credential {
         app: AppId::parse(app).ok()?,
-        kind: kinds.into_iter().find(|known| known.as_str() == kind)?,
+        kind: Kind::ALL.into_iter().find(|known| known.as_str() == kind)?,
         mode: modes.into_iter().find(|known| known.as_str() == mode)?,
     })
 }
@@ -101,7 +100,23 @@ mod tests {
     }
 
     #[test]
+    fn a_ticket_has_keys_of_its_own_in_the_slot_of_its_app() {
+        let keys = Keys::under("ns".to_owned());
+        let of = Credential::of(
+            AppId::parse("wx1").unwrap(),
+            Kind::JsapiTicket,
+            Mode::Stable,
+        );
+        assert_eq!(keys.grant(&of), "ns:{wx1}:jsapi_ticket:token:grant");
+        assert_eq!(keys.state(&of), "ns:{wx1}:jsapi_ticket:token:state");
+    }
+
+    #[test]
     fn messages_read_back_and_strange_ones_are_nothing() {
+        for kind in Kind::ALL {
+            let of = Credential::of(AppId::parse("wx1").unwrap(), kind, Mode::Token);
+            assert_eq!(signal(&asked(&of)), Some(Signal::Asked(of)));
+        }
         let of = Credential::access_token(AppId::parse("wx1").unwrap(), Mode::Token);
         let changed = format!("changed {} 17", words(&of));
         assert_eq!(

@@ -30,16 +30,17 @@ enum Unusable {
     Both(i64),
     #[error("the reply holds neither a success nor an error code")]
     Neither,
-    #[error("what the reply holds cannot be a token")]
+    #[error("what the reply holds cannot be a token or a ticket")]
     Value,
     #[error("expires_in is not a whole number of seconds between 1 and 30 days")]
     Life,
 }
 
-/// What a reply to a fetch means. `secret` is the AppSecret that was sent.
-pub(super) fn classify_fetch(status: u16, body: &[u8], secret: &Secret) -> Fetched {
+/// What a reply to a fetch means: of an access token or of a ticket, whichever `mark` names. `sent` is the
+/// secret that the request carried: the AppSecret, or the access token.
+pub(super) fn classify_fetch(mark: &str, status: u16, body: &[u8], sent: &Secret) -> Fetched {
     let granted = |reply: &Object| {
-        let value = match reply.get("access_token") {
+        let value = match reply.get(mark) {
             Some(Value::String(text)) if is_plausible_value(text) => text.as_str(),
             _ => return Err(Unusable::Value),
         };
@@ -55,7 +56,7 @@ pub(super) fn classify_fetch(status: u16, body: &[u8], secret: &Secret) -> Fetch
             life,
         })
     };
-    match read(status, body, "access_token", secret) {
+    match read(status, body, mark, sent) {
         Ok(Reply::Success(reply)) => {
             granted(&reply).unwrap_or_else(|flaw| Fetched::Ambiguous(flaw.to_string()))
         }

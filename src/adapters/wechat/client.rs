@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::hosts::Hosts;
 use super::setup::{Clients, SetupError, UpstreamSettings};
 use crate::domain::app_id::AppId;
-use crate::domain::credential::{Credential, Kind, Mode};
+use crate::domain::credential::{Credential, Mode};
 use crate::domain::secret::Secret;
 use crate::ports::{Checked, Fetched, SecretSource, Upstream};
 
@@ -26,6 +26,7 @@ pub struct WeChat {
     pub(super) hosts: Hosts,
     token: Url,
     stable_token: Url,
+    ticket: Url,
     domain_ips: Url,
     settings: UpstreamSettings,
     secrets: Arc<dyn SecretSource>,
@@ -43,6 +44,7 @@ impl WeChat {
         Ok(Self {
             token: settings.address("/cgi-bin/token")?,
             stable_token: settings.address("/cgi-bin/stable_token")?,
+            ticket: settings.address("/cgi-bin/ticket/getticket")?,
             domain_ips: settings.address("/cgi-bin/get_api_domain_ip")?,
             clients: settings.clients()?,
             hosts: Hosts::new(
@@ -102,14 +104,20 @@ impl Upstream for WeChat {
         let Some(secret) = self.secret(&credential.app) else {
             return Fetched::NotSent("no AppSecret is configured for this app".to_owned());
         };
-        let request = match credential.kind {
-            Kind::AccessToken => self.access_token(credential, &secret, force),
+        let request = self.access_token(credential, &secret, force);
+        fetched(&self.hosts, "access_token", request, &secret).await
+    }
+
+    async fn fetch_ticket(&self, credential: &Credential, access_token: &Secret) -> Fetched {
+        let Some(of_type) = credential.kind.ticket_type() else {
+            return Fetched::NotSent("an access token is no ticket".to_owned());
         };
-        match exchange(&self.hosts, request, MAX_BODY).await {
-            Ok((status, body)) => classify_fetch(status, &body, &secret),
-            Err(failure) if failure.maybe_sent => Fetched::Ambiguous(failure.reason),
-            Err(failure) => Fetched::NotSent(failure.reason),
-        }
+        let request = self
+            .clients
+            .fetching
+            .get(self.ticket.clone())
+            .query(&[("access_token", access_token.expose()), ("type", of_type)]);
+        fetched(&self.hosts, "ticket", request, access_token).await
     }
 
     async fn check(&self, _credential: &Credential, token: &Secret) -> Checked {
@@ -121,6 +129,15 @@ impl Upstream for WeChat {
             Ok((status, body)) => classify_check(status, &body, token),
             Err(failure) => Checked::Away(failure.reason),
         }
+    }
+}
+
+/// Sends one fetch whose success is told by the field `mark`. `sent` is the secret that it carries.
+async fn fetched(hosts: &Hosts, mark: &str, request: RequestBuilder, sent: &Secret) -> Fetched {
+    match exchange(hosts, request, MAX_BODY).await {
+        Ok((status, body)) => classify_fetch(mark, status, &body, sent),
+        Err(failure) if failure.maybe_sent => Fetched::Ambiguous(failure.reason),
+        Err(failure) => Fetched::NotSent(failure.reason),
     }
 }
 

@@ -162,6 +162,7 @@ impl History {
 fn rules(mode: Mode) -> Rules {
     Rules {
         mode,
+        checkable: true,
         at: 0.5,
         jitter: 0.1,
         min_spacing: 360 * SECOND,

@@ -189,15 +189,15 @@ impl Replica {
         });
     }
 
-    /// The store could not be used; `attempted` when the question was sent. While a live grant is held,
-    /// the attempt to hear about it is over only with the check that follows.
+    /// The store could not be used; `attempted` when the question was sent. While a live grant is held that
+    /// can be checked, the attempt to hear about it is over only with the check that follows.
     pub fn store_failed(&mut self, trouble: StoreTrouble, attempted: Moment) {
         if self.trouble.is_none() {
             // The first failure: the held grant is checked upstream at once.
             self.next_check = attempted.boot;
         }
         self.trouble = Some(trouble);
-        if self.live(attempted).is_none() {
+        if self.live(attempted).is_none() || !self.rules.checkable {
             self.attempted_at = Some(attempted);
         }
     }
@@ -327,6 +327,12 @@ impl Replica {
             by,
             until: now.boot + wait,
         });
+    }
+
+    /// The app's access token has come, which a ticket may have waited for.
+    pub fn access_token_came(&mut self) {
+        self.blocked
+            .take_if(|blocked| blocked.by == BlockedBy::NoAccessToken);
     }
 
     /// A step of this replica's own failed: counts for the backoff.

@@ -141,6 +141,8 @@ pub enum BlockedBy {
     UpstreamAway,
     /// Upstream does not renew the stable token yet.
     NotRenewed,
+    /// A ticket is asked for with the app's access token, and there is none that lives.
+    NoAccessToken,
 }
 
 impl BlockedBy {
@@ -159,6 +161,7 @@ impl BlockedBy {
             Self::LeaseTooShort => "lease_too_short",
             Self::UpstreamAway => "upstream_away",
             Self::NotRenewed => "not_renewed",
+            Self::NoAccessToken => "no_access_token",
         }
     }
 }
@@ -197,7 +200,7 @@ impl Replica {
         let unsettled = self.under_way.map_or(self.seen, |(_, memory)| memory);
         Memory {
             version: self.floor,
-            live: self.offerable(now).is_some(),
+            live: self.rules.checkable && self.offerable(now).is_some(),
             ..self.seen.furthest(unsettled)
         }
     }
@@ -211,6 +214,12 @@ impl Replica {
     #[must_use]
     pub const fn is_retired(&self) -> bool {
         self.retired
+    }
+
+    /// Whether an SRE has paused the app, as far as this credential's record tells.
+    #[must_use]
+    pub const fn is_paused(&self) -> bool {
+        self.seen.pause.paused
     }
 
     /// The rules this credential is kept by.
@@ -242,9 +251,14 @@ impl Replica {
         (!left.is_zero()).then(|| now.boot + left)
     }
 
-    /// The held grant where it has enough left for the store to keep it.
+    /// The held grant where it has enough left for the store to keep it. Only one that can be checked goes
+    /// back to a store that lost it: whether another one has ended it meanwhile, nobody could tell. It is
+    /// served on until its replacement is there, which the floor in [`Replica::memory`] calls for.
     fn offerable(&self, now: Moment) -> Option<&Held> {
-        let held = self.held.as_ref()?;
+        let held = self
+            .held
+            .as_ref()
+            .filter(|held| self.rules.checkable || matches!(held.standing, Standing::Pending(_)))?;
         let margin = held.grant.expires_at.since(held.grant.kept_until());
         (held.expires.remaining(now) > margin).then_some(held)
     }

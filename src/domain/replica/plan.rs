@@ -76,7 +76,8 @@ impl Replica {
         }
     }
 
-    /// Without the store: watch over what is held; only a stable token may be fetched.
+    /// Without the store: watch over what is held, where it can be checked; only a stable token may be
+    /// fetched.
     fn next_cut_off(&self, now: Moment) -> Option<Plan> {
         let live = self.live(now);
         if self.rules.mode == Mode::Stable && !self.seen.pause.paused {
@@ -93,7 +94,7 @@ impl Replica {
                 return Some(alone);
             }
         }
-        live.map(|_| Plan {
+        live.filter(|_| self.rules.checkable).map(|_| Plan {
             at: self.next_check.max(now.boot),
             step: Step::CheckCutOff,
         })
@@ -108,7 +109,8 @@ impl Replica {
 
     fn next_refresh(&self, reading: &Reading, now: Moment) -> Option<Plan> {
         let state = &reading.record.state;
-        if state.is_empty() && self.floor.is_none() && self.shared {
+        // What cannot be checked is never put back: there is nothing to ask the others for.
+        if state.is_empty() && self.floor.is_none() && self.shared && self.rules.checkable {
             return Some(match self.asked_at {
                 None => Plan {
                     at: now.boot,
@@ -169,6 +171,9 @@ impl Replica {
 
     /// The stored grant is checked every `watch`, and more often while anything is unclear.
     fn next_watch(&self, reading: &Reading, now: Moment) -> Option<Plan> {
+        if !self.rules.checkable {
+            return None;
+        }
         let grant = reading.record.servable()?;
         let closely = now.boot < reading.local(reading.record.state.close_watch_until)
             || now.boot < self.close_watch_until;

@@ -1,5 +1,7 @@
 //! What one replica serves and plans, as histories of readings and events.
 
+mod tickets;
+
 use std::time::Duration;
 
 use super::*;
@@ -16,6 +18,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 fn rules(mode: Mode) -> Rules {
     Rules {
         mode,
+        checkable: true,
         at: 0.5,
         jitter: 0.1,
         min_spacing: 360 * SECOND,

@@ -125,6 +125,8 @@ impl Replica {
                 BlockedBy::CoolingDown(ErrorClass::Busy | ErrorClass::Unclear)
                 | BlockedBy::UpstreamAway,
             ) => WhyNot::UpstreamAway,
+            // It is over once the access token is in order.
+            Some(BlockedBy::CoolingDown(ErrorClass::TokenRefused)) => WhyNot::Starting,
             Some(BlockedBy::CoolingDown(class)) => WhyNot::UpstreamRefuses(class),
             Some(BlockedBy::BudgetSpent) => WhyNot::BudgetSpent,
             Some(BlockedBy::Paused) => WhyNot::Paused,
@@ -134,7 +136,8 @@ impl Replica {
                 | BlockedBy::Spacing
                 | BlockedBy::Behind
                 | BlockedBy::LeaseTooShort
-                | BlockedBy::NotRenewed,
+                | BlockedBy::NotRenewed
+                | BlockedBy::NoAccessToken,
             )
             | None => WhyNot::Starting,
         }

@@ -10,6 +10,7 @@ mod native;
 mod operation;
 mod people;
 mod refusals;
+mod tickets;
 mod tokens;
 
 pub(super) use refusals::names;
@@ -49,6 +50,10 @@ fn of(route: Route) -> Vec<Operation> {
         Route::Events => vec![tokens::events()],
         Route::Report => vec![tokens::report()],
         Route::Refresh => vec![tokens::refresh()],
+        Route::Ticket => vec![tickets::read()],
+        Route::Jssdk => vec![tickets::page()],
+        Route::AddCard => vec![tickets::add_card()],
+        Route::ChooseCard => vec![tickets::choose_card()],
         Route::User => vec![people::user()],
         Route::Users => vec![people::users()],
         Route::Authorize => vec![people::authorize()],
@@ -59,6 +64,7 @@ fn of(route: Route) -> Vec<Operation> {
         Route::Session => vec![people::session()],
         Route::NativeToken => vec![native::token()],
         Route::NativeStableToken => vec![native::stable_token()],
+        Route::NativeTicket => vec![native::ticket()],
         Route::NativeExchange => vec![native::exchange()],
         Route::NativeSession => vec![native::session()],
         Route::Apps => vec![apps::all()],
@@ -164,9 +170,10 @@ fn headers() -> [(&'static str, Header); 5] {
     ]
 }
 
-fn tags() -> [Tag; 6] {
+fn tags() -> [Tag; 7] {
     [
         ("tokens", "The access token, and what to do when it is refused."),
+        ("tickets", "Tickets, and what is signed with them: pages and cards."),
         ("people", "WeChat's calls about people, made without a token or an AppSecret in the caller's hands."),
         ("gateway", "The whole of WeChat's API, without a token in the caller's hands."),
         ("wechat", "WeChat's own paths and shape, for SDKs that cannot be changed: the caller's key as `secret`, status 200 always."),

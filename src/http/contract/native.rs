@@ -11,8 +11,9 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::operation::{JSON, Operation, object, short, word};
 use crate::calls::{Session, WebToken};
-use crate::http::native::Token;
+use crate::http::native::{Ticket, Token};
 use crate::http::oauth::CODE_MOST;
+use crate::http::parameters::TEXT_MOST;
 use crate::http::problem::InWeChatsShape;
 use crate::http::route::Route;
 
@@ -149,6 +150,30 @@ pub(super) fn stable_token() -> Operation {
         "The current access token, as WeChat issues a stable one",
         "Whatever the app's mode. Needs the verb `read`.",
         json!({"access_token": "72_kN0tAr3alT0ken", "expires_in": 5399}),
+    )
+}
+
+pub(super) fn ticket() -> Operation {
+    let operation = Operation::get(Route::NativeTicket, "/cgi-bin/ticket/getticket")
+        .query(
+            "access_token",
+            Required::True,
+            "The app's current access token, or the one before: whoever has it may have the ticket.",
+            short(TEXT_MOST),
+            "72_kN0tAr3alT0ken",
+        )
+        .query(
+            "type",
+            Required::True,
+            "Which ticket.",
+            word(&["jsapi", "wx_card"]),
+            "jsapi",
+        );
+    native::<Ticket<'_>>(
+        operation,
+        "A ticket, as WeChat issues one",
+        "From memory, of an app that lists it in `apps.tickets`: asking again is no fetch.",
+        json!({"errcode": 0, "errmsg": "ok", "ticket": "kN0tAr3alT1cket", "expires_in": 5399}),
     )
 }
 

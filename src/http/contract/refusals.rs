@@ -53,6 +53,7 @@ const NO_TOKEN: Group = Group(
         Code::StoreUnusable,
     ],
 );
+const TICKET: Group = Group("ticket", &[Code::TicketNotKept]);
 const STREAMS: Group = Group("streams", &[Code::TooManyStreams, Code::Stopping]);
 const REFRESH: Group = Group(
     "refresh",
@@ -90,6 +91,11 @@ const fn groups(route: Route) -> &'static [Group] {
         Route::Events => &[KEY, NO_QUERY, APP, STREAMS],
         Route::Report => &[KEY, NO_QUERY, APP, BODY, NO_TOKEN],
         Route::Refresh => &[KEY, NO_QUERY, APP, REFRESH],
+        Route::Ticket => &[KEY, NO_QUERY, APP, PARAMETER, TICKET, NO_TOKEN],
+        Route::Jssdk | Route::AddCard | Route::ChooseCard => {
+            &[KEY, APP, PARAMETER, TICKET, NO_TOKEN]
+        }
+        Route::NativeTicket => &[TOKEN_AS_KEY, PARAMETER, TICKET, NO_TOKEN],
         Route::User => &[KEY, APP, PATHS, PARAMETER, CALL, NO_TOKEN],
         Route::Users => &[KEY, NO_QUERY, APP, PATHS, BODY, PARAMETER, CALL, NO_TOKEN],
         Route::Authorize => &[KEY, APP, PATHS, PARAMETER],

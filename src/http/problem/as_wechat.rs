@@ -62,7 +62,7 @@ impl Problem {
             // The broker has another, and answers it to whoever fetches.
             Code::TokenUnknown => 40001,
             // WeChat's own word for what an account may not call.
-            Code::PathForbidden | Code::PathClosed => 48001,
+            Code::PathForbidden | Code::PathClosed | Code::TicketNotKept => 48001,
             // WeChat's own word for too many calls in a minute.
             Code::RateLimited => 45011,
             Code::NoSuchRoute

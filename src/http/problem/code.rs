@@ -16,6 +16,8 @@ pub enum Code {
     Forbidden,
     /// The appid is not one that the caller may know of.
     UnknownApp,
+    /// The app has no such ticket.
+    TicketNotKept,
     /// No such path.
     NoSuchRoute,
     /// The path exists; not with this method.
@@ -76,12 +78,13 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of their declaration.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::KeyMissing,
         Self::KeyMalformed,
         Self::KeyWrong,
         Self::Forbidden,
         Self::UnknownApp,
+        Self::TicketNotKept,
         Self::NoSuchRoute,
         Self::MethodNotAllowed,
         Self::UnexpectedQuery,
@@ -120,6 +123,7 @@ impl Code {
             Self::KeyWrong => (S::UNAUTHORIZED, "key_wrong", "This key is nobody's"),
             Self::Forbidden => (S::FORBIDDEN, "forbidden", "The key lacks a verb"),
             Self::UnknownApp => (S::NOT_FOUND, "unknown_app", "No such app"),
+            Self::TicketNotKept => (S::NOT_FOUND, "ticket_not_kept", "No such ticket"),
             Self::NoSuchRoute => (S::NOT_FOUND, "no_such_route", "No such path"),
             Self::MethodNotAllowed => (
                 S::METHOD_NOT_ALLOWED,

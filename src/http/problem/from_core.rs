@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Code, Problem};
 use crate::broker::{PauseRefusal, RefreshRefusal, Refusal};
 use crate::domain::app_id::AppId;
+use crate::domain::credential::Kind;
 use crate::domain::replica::{BlockedBy, WhyNot};
 use crate::domain::upstream_error::ErrorClass;
 use crate::ports::StoreError;
@@ -32,6 +33,31 @@ impl Problem {
             WhyNot::StoreUnusable => Self::store_unusable(),
         };
         problem.about(app).retry_after(retry_after)
+    }
+
+    /// There is no ticket to hand out.
+    pub(in crate::http) fn no_ticket(refusal: Refusal, app: &AppId) -> Self {
+        match refusal {
+            Refusal::Nothing {
+                why: WhyNot::Starting,
+                retry_after,
+            } => Self::new(
+                Code::Starting,
+                "There is no ticket yet; one is on its way. Ask again.",
+            )
+            .about(app)
+            .retry_after(retry_after),
+            other => Self::no_token(other, app),
+        }
+    }
+
+    /// The app does not list the ticket.
+    pub(in crate::http) fn ticket_not_kept(kind: Kind, app: &AppId) -> Self {
+        let word = kind.ticket_type().unwrap_or_default();
+        let detail = format!(
+            "No ticket of type '{word}' is kept for this app. Add it to the app's tickets in the broker's configuration."
+        );
+        Self::new(Code::TicketNotKept, detail).about(app)
     }
 
     /// A forced refresh brought nothing new.
@@ -63,6 +89,10 @@ impl Problem {
             BlockedBy::Busy | BlockedBy::Behind | BlockedBy::LeaseTooShort => Self::new(
                 Code::RefreshUnderWay,
                 "A refresh is under way already. Ask for the token in a moment.",
+            ),
+            BlockedBy::NoAccessToken => Self::new(
+                Code::Starting,
+                "There is no access token yet; one is on its way. Ask again.",
             ),
             BlockedBy::NotRenewed => Self::new(
                 Code::NotRenewed,

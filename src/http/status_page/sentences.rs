@@ -143,6 +143,7 @@ const fn meaning(class: ErrorClass) -> Text {
         ErrorClass::QuotaSpent => "微信表示当日获取次数已用完",
         ErrorClass::MinuteLimit => "微信表示这一分钟内调用过多",
         ErrorClass::Forbidden => "微信禁止该账号调用，或账号已被冻结",
+        ErrorClass::TokenRefused => "微信拒绝了获取 ticket 所用的 access token",
         ErrorClass::Unknown => "微信返回了 broker 不认识的错误码",
         ErrorClass::Unclear => "无法确定上次获取是否发放了 token",
     };
@@ -163,6 +164,7 @@ const fn what_to_do(class: ErrorClass) -> Text {
         ErrorClass::SecretFrozen => "在该 appid 的后台解冻 AppSecret，约需 10 分钟",
         ErrorClass::QuotaSpent => "找出还有谁在获取该 appid 的 token；或在后台清零次数",
         ErrorClass::Forbidden => "在该 appid 的后台查看微信对账号的处理",
+        ErrorClass::TokenRefused => "无需操作：broker 会核对该 access token，并重新获取 ticket",
         ErrorClass::Unknown => "在微信文档中查找该错误码；把 rid 提供给微信支持",
         ErrorClass::Unclear => "无需操作：broker 会密切检查并修复",
     };
@@ -208,6 +210,10 @@ pub(super) const fn blocked(by: BlockedBy) -> Text {
             Text::of("too little of the lease was left", "租约剩余时间太短")
         }
         BlockedBy::UpstreamAway => title(Trouble::WeChatAway),
+        BlockedBy::NoAccessToken => Text::of(
+            "it is asked for with an access token, and there is none",
+            "获取它需要 access token，而目前没有",
+        ),
         BlockedBy::NotRenewed => Text::of(
             "WeChat has not renewed the stable token yet",
             "微信尚未更新 stable token",

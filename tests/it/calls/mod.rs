@@ -12,5 +12,6 @@ mod native;
 mod parameters;
 mod rig;
 mod secrecy;
+mod tickets;
 mod users;
 mod web;

@@ -5,10 +5,10 @@ use std::time::Duration;
 use token_broker::config::{Backend, Config, RedisTls};
 use token_broker::domain::app_id::AppId;
 use token_broker::domain::caller::Verb;
-use token_broker::domain::credential::Mode;
+use token_broker::domain::credential::{Kind, Mode};
 use token_broker::telemetry::LogFormat;
 
-use super::sample::{Files, SMALL, errors, load};
+use super::sample::{Files, SMALL, errors, errors_with, load};
 
 const HASH: &str = "1111111111111111111111111111111111111111111111111111111111111111";
 
@@ -66,7 +66,8 @@ fn every_value_arrives_where_it_belongs() {
         secret = "s"
         mode = "stable"
         daily_limit = 100
-        tickets = []
+        tickets = ["wx_card", "jsapi"]
+        jssdk_hosts = ["shop.example.com", "*.example.net"]
         "#,
     );
     let seconds = Duration::from_secs;
@@ -108,7 +109,15 @@ fn every_value_arrives_where_it_belongs() {
     );
     let app = &config.apps[0];
     assert_eq!((app.mode, app.daily_limit), (Mode::Stable, 100));
-    let rules = app.rules(&config.refresh, &config.upstream);
+    assert_eq!(app.tickets, [Kind::WxCardTicket, Kind::JsapiTicket]);
+    assert!(app.jssdk_hosts[1].covers("a.example.net"));
+    let credentials: Vec<_> = app.credentials().collect();
+    assert_eq!(credentials.len(), 3);
+    // A ticket rotates, whatever the app's mode, and cannot be checked.
+    let ticket = app.rules(&credentials[1], &config.refresh, &config.upstream);
+    assert_eq!((ticket.mode, ticket.checkable), (Mode::Token, false));
+    let rules = app.rules(&credentials[0], &config.refresh, &config.upstream);
+    assert_eq!((rules.mode, rules.checkable), (Mode::Stable, true));
     assert_eq!(rules.lease, seconds(21));
     assert_eq!(rules.timeout, seconds(4));
     assert_eq!(rules.backoff, (seconds(2), seconds(120)));
@@ -603,4 +612,39 @@ fn pair() -> (String, String) {
     let made = rcgen::generate_simple_self_signed(["broker.test".to_owned()]);
     let made = made.expect("a certificate");
     (made.cert.pem(), made.signing_key.serialize_pem())
+}
+
+#[test]
+fn a_ticket_is_named_once_and_a_host_is_a_host() {
+    let app = |more: &str| errors(&SMALL.replace("[[callers]]", &format!("{more}\n[[callers]]")));
+    let none: [&str; 0] = [];
+    assert_eq!(app("tickets = ['jsapi', 'wx_card']"), none);
+    assert_eq!(
+        app("tickets = ['jsapi']\njssdk_hosts = ['*.example.com']"),
+        none
+    );
+    assert_eq!(
+        app("tickets = ['jsapi', 'card', 'jsapi']"),
+        [
+            "5: apps[0].tickets[1]: must be \"jsapi\" or \"wx_card\"",
+            "5: apps[0].tickets[2]: is there twice"
+        ]
+    );
+    assert_eq!(
+        app("tickets = ['jsapi']\njssdk_hosts = ['https://shop.example.com/']"),
+        [
+            "6: apps[0].jssdk_hosts[0]: must be a host, \"shop.example.com\", or all hosts below one, \"*.example.com\""
+        ]
+    );
+    assert_eq!(
+        app("jssdk_hosts = ['shop.example.com']"),
+        ["5: apps[0].jssdk_hosts: has no effect: tickets does not list \"jsapi\""]
+    );
+}
+
+#[test]
+fn written_empty_it_asks_for_nothing() {
+    let text = format!("[store]\nencryption_keys = []\n[upstream]\nproxy = ''\n{SMALL}");
+    let environment = [("TOKEN_BROKER__STORE__ENCRYPTION_KEYS", "")];
+    assert_eq!(errors_with(&text, &environment), Vec::<String>::new());
 }

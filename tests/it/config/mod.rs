@@ -7,7 +7,6 @@ mod promises;
 mod sample;
 mod sealing;
 mod secrecy;
-mod unavailable;
 mod upstream;
 
 pub(crate) use sample::{Files, SMALL, load};

@@ -209,6 +209,10 @@ impl Upstream for ToldUpstream {
         fetched.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    async fn fetch_ticket(&self, of: &Credential, _: &Secret) -> Fetched {
+        self.fetch(of, false).await
+    }
+
     async fn check(&self, _: &Credential, _: &Secret) -> Checked {
         let checked = self.checked.lock();
         checked.unwrap_or_else(PoisonError::into_inner).clone()

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use actix_web::test::TestRequest;
+use token_broker::domain::credential::{Credential, Kind, Mode};
 use token_broker::domain::protocol::Reason;
 use token_broker::domain::replica::BlockedBy;
 use token_broker::domain::upstream_error::ErrorClass;
@@ -120,9 +121,14 @@ async fn what_is_told_is_what_is_declared() {
     let rig = Rig::working();
     rig.issue("first");
     rig.get("reader", "/token/wx-served").await;
+    let ticket = rig.get("reader", "/ticket/wx-served/jsapi").await;
+    assert_eq!(ticket.status, 200, "{}", ticket.text());
     let (metrics, app) = (&rig.metrics, app(SERVED));
     let refused = FetchOutcome::Refused(ErrorClass::BadSecret);
-    metrics.fetched(&app, Reason::Forced, refused);
+    let token = Credential::access_token(app.clone(), Mode::Token);
+    metrics.fetched(&token, Reason::Forced, refused);
+    let ticket = Credential::of(app.clone(), Kind::JsapiTicket, Mode::Token);
+    metrics.fetched(&ticket, Reason::Missing, FetchOutcome::Granted);
     metrics.blocked(BlockedBy::Spacing);
     metrics.pending(&app);
     metrics.put_back(&app);

@@ -18,7 +18,7 @@ use token_broker::config::{CallerConfig, Config, GatewayConfig};
 use token_broker::domain::app_id::AppId;
 use token_broker::domain::budget::Budget;
 use token_broker::domain::caller::{CallerId, Paths, Rights, Verb};
-use token_broker::domain::credential::{Credential, Mode};
+use token_broker::domain::credential::{Credential, Kind, Mode};
 use token_broker::domain::epoch::Version;
 use token_broker::domain::grant::Grant;
 use token_broker::domain::replica::Replica;
@@ -120,10 +120,18 @@ impl Rig {
         let clock = Arc::new(MovableClock::new());
         let apps = [SERVED, EMPTY].map(app);
         let metrics = Arc::new(Metrics::new());
-        let subjects = apps.iter().map(|app| Subject {
+        let tokens = apps.iter().map(|app| Subject {
             credential: Credential::access_token(app.clone(), Mode::Token),
             rules: rules(),
         });
+        let ticket = Subject {
+            credential: Credential::of(apps[0].clone(), Kind::JsapiTicket, Mode::Token),
+            rules: Rules {
+                checkable: false,
+                ..rules()
+            },
+        };
+        let subjects = tokens.chain([ticket]);
         let (publisher, reader, changes) = snapshot(clock.clone());
         publisher.configure(subjects.collect(), |subject| {
             Replica::new(subject.rules.clone(), false, 0.0)
@@ -207,6 +215,7 @@ impl Rig {
                 self.metrics.calls(),
             ),
             self.callers.clone(),
+            Arc::default(),
             self.metrics.http(),
             1,
             &Limits {
@@ -352,6 +361,7 @@ fn rules() -> Rules {
     let seconds = Duration::from_secs;
     Rules {
         mode: Mode::Token,
+        checkable: true,
         at: 0.5,
         jitter: 0.1,
         min_spacing: seconds(360),

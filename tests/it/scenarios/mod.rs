@@ -26,4 +26,5 @@ mod sealing;
 mod service_manager;
 mod several_apps;
 mod stable;
+mod tickets;
 mod upstream_outages;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use token_broker::adapters::embedded::EmbeddedStore;
+use token_broker::domain::credential::Kind;
 use token_broker::domain::protocol::{Attempt, Begun, Record};
 use token_broker::domain::rules::Rules;
 use token_broker::domain::time::Timestamp;
@@ -120,9 +121,13 @@ impl World {
     }
 
     async fn live_through(&self, rules: &Rules, steps: &[Step]) -> Result<(), TestCaseError> {
-        let begins_anew = || Subject {
-            rules: rules.clone(),
-            ..sample::subject(rules.mode)
+        let begins_anew = || {
+            let mut of = sample::subject(rules.mode);
+            of.rules = rules.clone();
+            if !rules.checkable {
+                of.credential.kind = Kind::JsapiTicket;
+            }
+            of
         };
         let mut of = begins_anew();
         let mut record = Record::default();

@@ -226,15 +226,21 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// The rules of one history and its steps.
 pub(super) fn history() -> impl Strategy<Value = (Rules, Vec<Step>)> {
-    let mode = prop::sample::select(vec![Mode::Token, Mode::Stable]);
+    let mode = prop::sample::select(vec![
+        (Mode::Token, true),
+        (Mode::Stable, true),
+        // A ticket's.
+        (Mode::Token, false),
+    ]);
     let at = prop_oneof![2 => Just(0.5), 1 => 0.1..0.95_f64];
     let budget = prop_oneof![
         2 => Just(None),
         1 => (4..30_u32).prop_map(|limit| Some(Budget::for_limit(limit, sample::secs(86_400)))),
     ];
-    let rules = (mode, at, budget).prop_map(|(mode, at, budget)| {
+    let rules = (mode, at, budget).prop_map(|((mode, checkable), at, budget)| {
         let rules = sample::rules(mode);
         Rules {
+            checkable,
             at,
             budget: budget.unwrap_or(rules.budget),
             ..rules

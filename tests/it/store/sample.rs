@@ -29,6 +29,7 @@ pub(super) const fn secs(secs: u64) -> Duration {
 pub(super) fn rules(mode: Mode) -> Rules {
     Rules {
         mode,
+        checkable: true,
         at: 0.5,
         jitter: 0.1,
         min_spacing: secs(360),

@@ -132,6 +132,11 @@ impl Caller {
         }
     }
 
+    /// Where a path of this replica is.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
     /// Sends a request; a connection that fails is `Err`.
     pub(crate) async fn try_send(
         &self,

@@ -48,6 +48,8 @@ pub(crate) struct AppUnderTest {
     pub(crate) secret: String,
     pub(crate) mode: &'static str,
     pub(crate) daily_limit: u32,
+    pub(crate) tickets: &'static [&'static str],
+    pub(crate) jssdk_hosts: &'static [&'static str],
 }
 
 impl AppUnderTest {
@@ -57,6 +59,15 @@ impl AppUnderTest {
             secret: format!("secret-of-{appid}"),
             mode: "token",
             daily_limit: 2000,
+            tickets: &[],
+            jssdk_hosts: &[],
+        }
+    }
+
+    pub(crate) fn with_tickets(appid: &str) -> Self {
+        Self {
+            tickets: &["jsapi", "wx_card"],
+            ..Self::new(appid)
         }
     }
 
@@ -200,8 +211,9 @@ impl Settings {
         for app in &self.apps {
             let _ = writeln!(
                 toml,
-                "[[apps]]\nappid = {:?}\nsecret = {:?}\nmode = {:?}\ndaily_limit = {}",
-                app.appid, app.secret, app.mode, app.daily_limit
+                "[[apps]]\nappid = {:?}\nsecret = {:?}\nmode = {:?}\ndaily_limit = {}\n\
+                 tickets = {:?}\njssdk_hosts = {:?}",
+                app.appid, app.secret, app.mode, app.daily_limit, app.tickets, app.jssdk_hosts
             );
         }
         toml + &self.callers

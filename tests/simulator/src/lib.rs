@@ -57,6 +57,6 @@ pub use levers::Faults;
 pub use platform::calls::{Call, Endpoint, Outcome, Violation};
 pub use platform::history::{Death, IssuedToken, Series, Verdict};
 pub use platform::people::Scope;
-pub use platform::tickets::{IssuedTicket, TicketKind};
+pub use platform::tickets::{IssuedTicket, TicketKind, TicketRule};
 pub use settings::{App, Settings, User};
 pub use simulator::Simulator;

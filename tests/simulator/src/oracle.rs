@@ -90,6 +90,17 @@ impl Simulator {
             .collect()
     }
 
+    /// For how long the ticket had been dead at `at`; for ever where it never was this app's.
+    pub fn ticket_dead_for(&self, appid: &str, ticket: &str, at: Instant) -> Duration {
+        let platform = self.shared.look();
+        let mut tickets = platform.tickets.all().iter();
+        tickets
+            .find(|issued| issued.appid == appid && issued.value == ticket)
+            .map_or(Duration::MAX, |issued| {
+                at.saturating_duration_since(issued.dies_at)
+            })
+    }
+
     /// Whether the ticket was this app's and worked at that time.
     pub fn ticket_was_valid(&self, appid: &str, ticket: &str, at: Instant) -> bool {
         self.shared.look().tickets.all().iter().any(|issued| {

@@ -4,6 +4,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use crate::platform::tickets::TicketRule;
+
 /// One account that may fetch tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct App {
@@ -79,6 +81,8 @@ pub struct Settings {
     pub overlap: Duration,
     /// How long a JS-SDK ticket lives.
     pub ticket_life: Duration,
+    /// What becomes of a ticket when another is asked for.
+    pub ticket_rule: TicketRule,
     /// A stable token asked for this close to its end is renewed.
     pub stable_renew_window: Duration,
     /// The window that daily limits count in.
@@ -116,6 +120,7 @@ impl Default for Settings {
             token_life: Duration::from_secs(7200),
             overlap: Duration::from_secs(300),
             ticket_life: Duration::from_secs(7200),
+            ticket_rule: TicketRule::default(),
             stable_renew_window: Duration::from_secs(300),
             day: Duration::from_secs(86_400),
             minute: Duration::from_secs(60),

@@ -13,7 +13,8 @@ local function set_of(words)
 end
 
 local CLASSES = set_of('busy bad_secret bad_appid bad_request ip_not_whitelisted ip_unconfirmed ' ..
-  'ip_refused_hour ip_refused_day secret_frozen quota_spent minute_limit forbidden unknown unclear')
+  'ip_refused_hour ip_refused_day secret_frozen quota_spent minute_limit forbidden token_refused ' ..
+  'unknown unclear')
 local VERDICTS = set_of('accepted refused inconclusive')
 
 local function read_number(text, largest)

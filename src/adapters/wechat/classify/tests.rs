@@ -5,7 +5,7 @@ use super::*;
 const CANARY: &str = "canary-0123456789abcdef-canary";
 
 fn fetched(status: u16, body: impl AsRef<[u8]>) -> Fetched {
-    classify_fetch(status, body.as_ref(), &Secret::new(CANARY))
+    classify_fetch("access_token", status, body.as_ref(), &Secret::new(CANARY))
 }
 
 fn checked(status: u16, body: impl AsRef<[u8]>) -> Checked {

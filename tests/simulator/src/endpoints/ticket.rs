@@ -41,14 +41,15 @@ fn issue(platform: &mut Platform, request: &Request, now: Instant) -> Result<Ans
         Ok(token) => token.appid.clone(),
         Err(_) => return Err(Refusal::new(40001)),
     };
-    let life = platform.settings.ticket_life;
-    let ticket = platform.tickets.issue(&appid, kind, now, life);
+    let ticket = platform
+        .tickets
+        .issue(&appid, kind, now, &platform.settings);
     Ok(Answer {
         body: json!({
             "errcode": 0,
             "errmsg": "ok",
             "ticket": ticket.value,
-            "expires_in": whole_seconds(life),
+            "expires_in": whole_seconds(ticket.dies_at.duration_since(now)),
         })
         .into(),
         outcome: Outcome::Answered,

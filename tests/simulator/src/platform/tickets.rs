@@ -1,9 +1,10 @@
-//! JS-SDK and card tickets. Each call issues a new one that lives on its own: WeChat documents no rule by which
-//! one ticket ends another.
+//! JS-SDK and card tickets. WeChat documents no rule by which one ticket ends another, so that a test can have
+//! it either way.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::history::fake_credential;
+use crate::settings::Settings;
 
 /// What a ticket signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,6 +24,18 @@ impl TicketKind {
             _ => None,
         }
     }
+}
+
+/// What becomes of the ticket before when another is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TicketRule {
+    /// It lives on to its own end.
+    #[default]
+    LivesOn,
+    /// It dies after the overlap, and the one before it at once, as tokens do.
+    Superseded,
+    /// It is answered again, with what is left of its life, until its last overlap begins.
+    Repeated,
 }
 
 /// One ticket.
@@ -52,8 +65,24 @@ impl TicketHistory {
         appid: &str,
         kind: TicketKind,
         now: Instant,
-        life: Duration,
+        settings: &Settings,
     ) -> &IssuedTicket {
+        let (life, overlap) = (settings.ticket_life, settings.overlap);
+        let ours = |ticket: &IssuedTicket| ticket.appid == appid && ticket.kind == kind;
+        let last = self.tickets.iter().rposition(ours);
+        match (settings.ticket_rule, last) {
+            (TicketRule::Repeated, Some(last)) if self.tickets[last].dies_at > now + overlap => {
+                return &self.tickets[last];
+            }
+            (TicketRule::Superseded, Some(last)) => {
+                let before = self.tickets.iter_mut().enumerate();
+                for (index, ticket) in before.filter(|(_, ticket)| ours(ticket)) {
+                    let until = if index == last { now + overlap } else { now };
+                    ticket.dies_at = ticket.dies_at.min(until);
+                }
+            }
+            (TicketRule::LivesOn | TicketRule::Repeated | TicketRule::Superseded, _) => {}
+        }
         let index = self.tickets.len();
         self.tickets.push(IssuedTicket {
             appid: appid.to_owned(),

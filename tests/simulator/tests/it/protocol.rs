@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use wechat_simulator::{
-    Death, Endpoint, Outcome, Series, Settings, Simulator, TicketKind, Verdict,
+    Death, Endpoint, Outcome, Series, Settings, Simulator, TicketKind, TicketRule, Verdict,
 };
 
 use crate::support::*;
@@ -129,6 +129,33 @@ async fn tickets_are_issued_for_a_token_that_works() {
     assert!(!wechat.ticket_was_valid(OTHER, ticket, Instant::now()));
     wechat.invalidate(APP);
     assert_eq!(errcode(&get(&wechat, &target).await), 40001);
+}
+
+#[tokio::test]
+async fn a_ticket_is_followed_by_the_next_as_the_rule_says() {
+    let hour = Duration::from_secs(3600);
+    for (rule, same, first_lives) in [
+        (TicketRule::LivesOn, false, 2 * hour),
+        (TicketRule::Superseded, false, Duration::from_secs(300)),
+        (TicketRule::Repeated, true, 2 * hour),
+    ] {
+        let settings = Settings {
+            ticket_rule: rule,
+            ..Settings::with_app(APP, SECRET)
+        };
+        let wechat = Simulator::start(settings).await.unwrap();
+        let token = fetch(&wechat, APP).await;
+        let target = format!("/cgi-bin/ticket/getticket?access_token={token}&type=jsapi");
+        let (first, next) = (get(&wechat, &target).await, get(&wechat, &target).await);
+        assert_eq!(first["ticket"] == next["ticket"], same, "{rule:?}");
+        let left = wechat.tickets(APP)[0]
+            .dies_at
+            .duration_since(Instant::now());
+        assert!(
+            left <= first_lives && left + hour / 60 > first_lives,
+            "{rule:?}: {left:?}"
+        );
+    }
 }
 
 #[tokio::test]
