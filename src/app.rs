@@ -198,13 +198,13 @@ impl Application {
         let state = ApiState::new(
             core.calls,
             Arc::clone(&callers),
-            Arc::clone(&pages),
             core.metrics.http(),
             config.log.access_sample,
             &limits,
             &config.gateway,
             closing.clone(),
         )
+        .signing(Arc::clone(&pages))
         .telling(Arc::clone(&standing));
         let api = serve_api(api.0, state, &limits, certificate.as_ref())?;
         let (api_handle, ops_handle) = (api.handle(), ops.handle());

@@ -54,7 +54,6 @@ impl ApiState {
     pub fn new(
         calls: Calls,
         callers: Arc<ArcSwap<Callers>>,
-        pages: Arc<ArcSwap<Pages>>,
         metrics: Arc<HttpMetrics>,
         access_sample: u32,
         limits: &Limits,
@@ -68,7 +67,7 @@ impl ApiState {
             standing: Arc::default(),
             calls,
             callers,
-            pages,
+            pages: Arc::default(),
             metrics,
             access_sample,
             body: Bounds {
@@ -78,6 +77,12 @@ impl ApiState {
             gateway: gateway.into(),
             throttle: Throttle::new(),
         }
+    }
+
+    /// Signs pages of these hosts only, where an app names some.
+    #[must_use]
+    pub fn signing(self, pages: Arc<ArcSwap<Pages>>) -> Self {
+        Self { pages, ..self }
     }
 
     /// Tells how the configuration in force stands to the one that is written.

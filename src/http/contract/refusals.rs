@@ -268,6 +268,6 @@ mod tests {
         let of_users = of_each_status(Route::Users);
         assert_eq!(of_users["503"], "503_call_token");
         assert_eq!(of_users["400"], "400_query_body_parameter");
-        assert_eq!(of_users["429"], "429_key");
+        assert_eq!(of_users["429"], "429_key_call");
     }
 }

@@ -215,7 +215,6 @@ impl Rig {
                 self.metrics.calls(),
             ),
             self.callers.clone(),
-            Arc::default(),
             self.metrics.http(),
             1,
             &Limits {
