@@ -4,6 +4,7 @@
 //! slow upstream nor a panic holds up another app. Requests bring errands through the [`Desk`]; they
 //! never run inside a request.
 
+mod desk;
 mod lanes;
 
 use std::collections::{BTreeSet, HashMap};
@@ -15,13 +16,13 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
+pub use self::desk::{Desk, Errand};
 use self::lanes::{Lane, Lanes, Urgency};
 use crate::domain::protocol::Reason;
 use crate::domain::replica::{Plan, Replica, Step};
 use crate::domain::secret::Digest;
 use crate::domain::time::Moment;
 use crate::metrics::Turning;
-use crate::ports::StoreError;
 use crate::refresher::{Refresher, ReportVerdict, StepEnd};
 use crate::snapshot::{Changes, SlotId};
 
@@ -37,35 +38,6 @@ const AFTER_PANIC: Duration = Duration::from_secs(1);
 
 /// The longest sleep: a suspended machine's timers stand still, its boot clock does not.
 const NAP: Duration = Duration::from_secs(1);
-
-/// What a request wants of the write flow.
-#[derive(Debug)]
-pub enum Errand {
-    /// Nothing servable, or not heard of for long: read the store now.
-    Attend(SlotId),
-    /// A caller's token was refused.
-    Report(SlotId, Digest, oneshot::Sender<ReportVerdict>),
-    /// A new token is wanted.
-    Refresh(SlotId, oneshot::Sender<StepEnd>),
-    /// Pause or resume.
-    SetPause(SlotId, bool, oneshot::Sender<Result<(), StoreError>>),
-}
-
-/// Where requests leave their errands.
-#[derive(Clone, Debug)]
-pub struct Desk(mpsc::Sender<Errand>);
-
-impl Desk {
-    /// Leaves an errand. `false` = the broker is stopping, or overrun; the errand is dropped.
-    pub async fn leave(&self, errand: Errand) -> bool {
-        self.0.send(errand).await.is_ok()
-    }
-
-    /// Leaves an errand that may as well be lost.
-    pub fn hint(&self, errand: Errand) {
-        let _ = self.0.try_send(errand);
-    }
-}
 
 /// What the scheduler keeps of one credential.
 #[derive(Default)]
@@ -145,7 +117,7 @@ impl Scheduler {
             attending: Arc::new(Semaphore::new(ATTENDED)),
             longest_nap: NAP,
         };
-        (scheduler, Desk(sender))
+        (scheduler, Desk::in_front_of(sender))
     }
 
     /// The same for a machine that is never suspended: it sleeps for so long at a stretch where nothing is

@@ -124,7 +124,7 @@ async fn a_search_finds_what_was_asked_for() {
     let rig = Rig::working();
     rig.issue("first");
     rig.get("reader", &format!("/token/{SERVED}")).await;
-    let row = |app: &str| format!("<tr id=\"{app}-");
+    let row = |app: &str| format!("<tr id=\"{app}-access_token\"");
     let found = async |path: &str| {
         let page = get(&rig, path).await.text();
         (page.contains(&row(SERVED)), page.contains(&row(EMPTY)))
