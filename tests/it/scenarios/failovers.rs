@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use tokio::task::block_in_place;
 use wechat_simulator::Settings as WeChatSettings;
 
@@ -14,6 +15,8 @@ use crate::support::stores::Kind;
 /// Half of it outlasts a failover: a second and a half to believe in a death, two more to agree on who is next.
 const LIFE: Duration = Duration::from_secs(30);
 const OVERLAP: Duration = Duration::from_secs(6);
+/// From when on another token may be fetched.
+const SPACED: Duration = Duration::from_secs(8);
 
 fn tuned(settings: Settings) -> Settings {
     let settings = settings
@@ -130,8 +133,16 @@ async fn a_failover_under_sentinels_loses_the_latest_token() {
     let mut run = UnderLoad::on(Kind::Sentinel).await;
     let watched = run.fleet.redis.as_mut().expect("a Redis").watched();
     let port = watched.master().port();
+    // Sentinels choose nobody who has been without a master for long: all follows at once.
+    tokio::time::sleep_until((run.began + SPACED).into()).await;
     watched.cut_replicas_off();
-    run.renewed().await;
+    let refresh = format!("/token/{APP}/refresh");
+    let refreshed = run.fleet.caller(0).post(&refresh, json!({})).await;
+    assert_eq!(refreshed.status, 200, "{}", refreshed.body);
+    for replica in &run.fleet.replicas {
+        let has_it = async || replica.caller().token(APP).await.version() == refreshed.version();
+        eventually("every replica has the latest token", LIFE / 10, has_it).await;
+    }
     let put_backs = run.fleet.metric("token_broker_put_backs_total", &[]).await;
     let watched = run.fleet.redis.as_mut().expect("a Redis").watched();
     watched.master().kill();
