@@ -32,7 +32,8 @@ async fn serve(rig: &Rig) -> std::io::Result<SocketAddr> {
     let address = listener.local_addr()?;
     let limits = Limits {
         workers: 1,
-        head_timeout: Duration::from_millis(300),
+        // What a busy machine needs for a head that is sent whole, and what one that is not is waited for.
+        head_timeout: Duration::from_secs(3),
         ..Limits::default()
     };
     let server = serve_api(listener, rig.api_state(), &limits, None)?;
