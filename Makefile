@@ -117,6 +117,14 @@ test-contract: ## Play the contract against a running broker with schemathesis, 
 	@$(CARGO) build --quiet --workspace --bins
 	@tests/contract/run.sh
 
+.PHONY: test-clients
+test-clients: ## Run the published SDKs, and the callers of docs/clients.md, against the broker; needs node, python3
+	@$(CARGO) build --quiet --workspace --bins
+	@mkdir -p target/clients && cp tests/clients/package.json target/clients/
+	@npm --prefix target/clients install --no-audit --no-fund --silent
+	@python3 -m venv target/clients/venv && target/clients/venv/bin/pip install --quiet -r tests/clients/requirements.txt
+	@tests/clients/run.py
+
 .PHONY: check-deploy
 check-deploy: ## Check all that deploys and watches it; CHECKS="rules chart" runs some. Needs the binaries (make build)
 	@deploy/checks/run.sh $(CHECKS)
