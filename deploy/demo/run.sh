@@ -80,6 +80,8 @@ The broker serves two apps of a simulated WeChat. Try:
   curl -H "Authorization: Bearer \$KEY" http://$api/apps
   curl http://$ops/metrics
 
+In a browser: http://$ops/ is the status page, http://$api/docs/ the interface.
+
 Somebody else fetches with the app's secret, and your token dies within five minutes; report it:
 
   curl -X POST 'http://$wechat/_simulator/foreign_fetch?appid=wx0000000000000001'
