@@ -160,6 +160,15 @@ impl Overview {
         Some(self.expires_in?.saturating_sub(self.window()?))
     }
 
+    /// The address of ours that upstream does not accept, while it is not asked again for it; where this replica
+    /// is the one that heard it.
+    #[must_use]
+    pub fn refused_address(&self) -> Option<&str> {
+        let (class, _) = self.cooldown?;
+        let error = self.history.refusal()?;
+        error.ip.as_deref().filter(|_| error.class() == class)
+    }
+
     /// Reads a view at `now`.
     #[must_use]
     pub fn of(view: &View, rules: &Rules, now: Moment) -> Self {

@@ -158,7 +158,7 @@ impl ErrorClass {
             Self::BadAppId => "correct the appid in the broker's configuration",
             Self::BadRequest => "report a bug of the broker, with this error code and rid",
             Self::IpNotWhitelisted => {
-                "add the IP address that the log names to the app's IP whitelist"
+                "add the IP address that WeChat saw to the app's IP whitelist"
             }
             Self::IpUnconfirmed => {
                 "ask the account's administrator to confirm the request in WeChat"

@@ -12,7 +12,6 @@ use crate::broker::Broker;
 use crate::domain::caller::Verb;
 use crate::domain::credential::Kind;
 use crate::domain::time::Timestamp;
-use crate::domain::upstream_error::ErrorClass;
 use crate::overview::{Overview, trouble_word};
 use crate::reload::Standing;
 use crate::snapshot::SlotId;
@@ -196,6 +195,8 @@ struct Cooldown {
     advice: &'static str,
     /// Whether it stays until a person does something.
     needs_a_person: bool,
+    /// The IP address that WeChat saw and does not accept, where it is about that and this replica heard it.
+    address: Option<String>,
 }
 
 impl<'a> AppState<'a> {
@@ -221,7 +222,7 @@ impl<'a> AppState<'a> {
             paused: app.paused,
             blocked: app.blocked.map(|(by, _)| by.as_str()),
             blocked_until: app.blocked.map(|(_, left)| (now.wall + left).as_secs()),
-            cooldown: app.cooldown.map(Cooldown::of),
+            cooldown: Cooldown::of(&app),
             failures: app.stored.map(|stored| stored.failures),
             budget_left: app.stored.map(|stored| stored.budget_left),
             budget_used: app.stored.map(|stored| stored.budget_used),
@@ -254,7 +255,7 @@ impl TicketState {
             suspect: ticket.suspect,
             blocked: ticket.blocked.map(|(by, _)| by.as_str()),
             blocked_until: ticket.blocked.map(|(_, left)| (now.wall + left).as_secs()),
-            cooldown: ticket.cooldown.map(Cooldown::of),
+            cooldown: Cooldown::of(&ticket),
             failures: ticket.stored.map(|stored| stored.failures),
             budget_left: ticket.stored.map(|stored| stored.budget_left),
             budget_used: ticket.stored.map(|stored| stored.budget_used),
@@ -263,14 +264,16 @@ impl TicketState {
 }
 
 impl Cooldown {
-    const fn of((class, until): (ErrorClass, Timestamp)) -> Self {
-        Self {
+    fn of(app: &Overview) -> Option<Self> {
+        let (class, until) = app.cooldown?;
+        Some(Self {
             class: class.as_str(),
             until: seconds(until),
             meaning: class.meaning(),
             advice: class.advice(),
             needs_a_person: class.needs_a_person(),
-        }
+            address: app.refused_address().map(str::to_owned),
+        })
     }
 }
 

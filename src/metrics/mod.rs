@@ -3,7 +3,7 @@
 //! One registry an instance, never the global one, so that tests do not share counters. A declaration is
 //! name, help, labels and registration in one ([`declare`]); `docs/metrics.md` lists them all, and a test
 //! holds the two equal. Labels are closed sets; an appid label comes only from the configuration, so that
-//! no request can create a series.
+//! no request can create a series. The one exception is an address that WeChat names (`address_refused`).
 
 mod calls;
 mod declare;

@@ -1,6 +1,7 @@
 //! The state of every app, read from the snapshot when metrics are asked for: no flow has to keep a
 //! gauge right, and none can be left wrong. A family is one line of a table.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,12 +25,15 @@ struct AppFamily {
     read: fn(&Overview) -> Option<f64>,
 }
 
+/// What is the case, and the number that goes with it; `None` = nothing, no series.
+type Case<'a> = Option<(Cow<'a, str>, f64)>;
+
 /// A number for an app only while something is the case, and a label that says what.
 struct CaseFamily {
     name: &'static str,
     help: &'static str,
     label: &'static str,
-    read: fn(&Overview) -> Option<(&'static str, f64)>,
+    read: fn(&Overview) -> Case<'_>,
 }
 
 const APP_FAMILIES: [AppFamily; 14] = [
@@ -119,21 +123,27 @@ const TICKET_FAMILIES: [AppFamily; 2] = [
     },
 ];
 
-const CASE_FAMILIES: [CaseFamily; 3] = [
+const CASE_FAMILIES: [CaseFamily; 4] = [
     CaseFamily {
         name: "cooldown_until_timestamp_seconds",
         help: "Until when no fetch is made, and after which class of refusal; only while that lasts.",
         label: "class",
         read: |app| {
             app.cooldown
-                .map(|(class, until)| (class.as_str(), seconds(until)))
+                .map(|(class, until)| (class.as_str().into(), seconds(until)))
         },
+    },
+    CaseFamily {
+        name: "address_refused",
+        help: "1 while WeChat does not accept the broker's address, and which one it saw; at the replica that heard it.",
+        label: "address",
+        read: |app| app.refused_address().map(|address| (address.into(), 1.0)),
     },
     CaseFamily {
         name: "refresh_blocked",
         help: "1 while something keeps this replica from refreshing, and what.",
         label: "reason",
-        read: |app| app.blocked.map(|(by, _)| (by.as_str(), 1.0)),
+        read: |app| app.blocked.map(|(by, _)| (by.as_str().into(), 1.0)),
     },
     CaseFamily {
         name: "store_trouble",
@@ -143,7 +153,7 @@ const CASE_FAMILIES: [CaseFamily; 3] = [
         read: |app| {
             app.trouble
                 .filter(|trouble| *trouble != StoreTrouble::Away)
-                .map(|trouble| (trouble_word(trouble), 1.0))
+                .map(|trouble| (trouble_word(trouble).into(), 1.0))
         },
     },
 ];
@@ -263,7 +273,7 @@ impl Collector for SnapshotCollector {
         for case in &CASE_FAMILIES {
             let series = apps.iter().filter_map(|(appid, app)| {
                 let (value, number) = (case.read)(app)?;
-                Some(gauge(&[("appid", appid), (case.label, value)], number))
+                Some(gauge(&[("appid", appid), (case.label, &value)], number))
             });
             families.push(family(case.name, case.help, series.collect()));
         }

@@ -156,7 +156,7 @@ const fn what_to_do(class: ErrorClass) -> Text {
         ErrorClass::BadSecret => "把该 appid 当前的 AppSecret 写入 broker 的配置",
         ErrorClass::BadAppId => "更正 broker 配置中的 appid",
         ErrorClass::BadRequest => "连同错误码与 rid 一起报告 broker 的缺陷",
-        ErrorClass::IpNotWhitelisted => "把日志写明的 IP 加入该 appid 的 IP 白名单",
+        ErrorClass::IpNotWhitelisted => "把微信看到的 IP 加入该 appid 的 IP 白名单",
         ErrorClass::IpUnconfirmed => "请账号管理员在微信中确认该请求",
         ErrorClass::IpRefusedHour | ErrorClass::IpRefusedDay => {
             "弄清管理员拒绝的原因；把该 IP 加入白名单"

@@ -150,7 +150,11 @@ async fn what_is_told_is_what_is_declared() {
     let untold: Vec<_> = declared.difference(&told).collect();
     assert!(told.is_subset(&declared));
     // Only while an app is in trouble.
-    let rare = ["cooldown_until_timestamp_seconds", "store_trouble"];
+    let rare = [
+        "cooldown_until_timestamp_seconds",
+        "address_refused",
+        "store_trouble",
+    ];
     assert!(
         untold
             .iter()
@@ -168,12 +172,13 @@ async fn a_foreign_or_cooling_app_is_told_with_its_reason() {
                 code: 40164,
                 message: String::new(),
                 rid: None,
-                ip: None,
+                ip: Some(String::from("10.1.2.3")),
             },
         ));
     rig.get("reader", "/token/wx-served").await;
     let text = rig.metrics.render();
     for part in [
+        "token_broker_address_refused{appid=\"wx-served\",address=\"10.1.2.3\"} 1",
         "token_broker_cooldown_until_timestamp_seconds{appid=\"wx-served\",class=\"ip_not_whitelisted\"}",
         "token_broker_refresh_blocked{appid=\"wx-served\",reason=\"cooldown\"} 1",
         "token_broker_fetch_refusals_total{appid=\"wx-served\",class=\"ip_not_whitelisted\"} 1",

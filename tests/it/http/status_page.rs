@@ -71,7 +71,7 @@ async fn what_is_wrong_is_said_in_words_with_what_to_do() {
         "The broker's IP address is not on the app's whitelist",
         "WeChat saw the address 10.1.2.3.",
         "errcode 40164: invalid ip",
-        "add the IP address that the log names to the app's IP whitelist",
+        "add the IP address that WeChat saw to the app's IP whitelist",
         "runbooks/TokenBrokerIpNotWhitelisted.md",
     ] {
         assert!(page.contains(words), "{words}: {page}");
