@@ -28,7 +28,7 @@ unpacked=$(echo "$work"/token-broker-"$version"-*)
 [ "$("$unpacked/token-broker" --version)" = "token-broker $version" ] || fail "the tarball has another version"
 "$unpacked/token-broker" check-config --config "$unpacked/token-broker.toml"
 python3 - "$unpacked" target/dist/token-broker-"$version".cdx.json <<'PY'
-import json, pathlib, sys, tomllib
+import json, pathlib, re, sys, tomllib
 unpacked, bill = pathlib.Path(sys.argv[1]), json.loads(pathlib.Path(sys.argv[2]).read_text())
 assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.5"), bill["bomFormat"]
 parts = {(part["name"], part["version"]) for part in bill["components"]}
@@ -40,6 +40,7 @@ assert str(pathlib.Path.cwd()) not in json.dumps(bill), "the bill tells where it
 assert all(part.get("licenses") and part.get("hashes") for part in bill["components"])
 licences = (unpacked / "LICENSES-THIRD-PARTY").read_text()
 assert "Apache License" in licences and all(name in licences for name in ("actix-web ", "rustls ", "redis "))
+assert re.search(r"^swagger-ui-[\d.]+\n-+\nswagger-ui\nCopyright .* SmartBear", licences, re.M), "the page of the contract"
 print(f"release: {len(parts)} parts in the bill of materials")
 PY
 
