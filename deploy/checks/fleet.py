@@ -216,6 +216,11 @@ allow = [{{ appids = ["*"], verbs = ["read", "call", "refresh", "admin"] }}]
     def metrics(self, index=0):
         return get(f"{self.ops[index]}/metrics")
 
+    def scraped(self):
+        """Waits until Prometheus has asked every broker, after now."""
+        now = time.time()
+        until("a scrape", lambda: float(self.query("min(timestamp(up))")[0]["value"][1]) > now)
+
     def query(self, text):
         from urllib.parse import quote
 

@@ -110,8 +110,8 @@ class Caller(threading.Thread):
 class Fault:
     """One fault: from its start until nothing is heard of it any more."""
 
-    def __init__(self, fleet, name, page):
-        self.fleet, self.name, self.page, self.fired = fleet, name, page, set()
+    def __init__(self, fleet, name, page, describes=""):
+        self.fleet, self.name, self.page, self.describes, self.fired = fleet, name, page, describes, set()
 
     def __enter__(self):
         self.told_before = len(Pager.told)
@@ -142,6 +142,8 @@ class Fault:
             fail(f"{self.name}: told after {took:.0f} min of real life")
         if told[3]["runbook_url"] != f"docs/runbooks/{self.name}.md":
             fail(f"{self.name}: leads to {told[3]['runbook_url']}")
+        if self.describes not in told[3]["description"]:
+            fail(f"{self.name}: does not say {self.describes!r}: {told[3]['description']}")
         pages = [get(f"{ops}/?lang=en") for ops in self.fleet.ops]
         book = f"runbooks/{self.name}.md"
         if not any(self.page in page and book in page for page in pages):
@@ -164,7 +166,7 @@ class Fault:
 def freshly_refreshed(fleet):
     """Just after a refresh there is the most time: a minute here, an hour in real life."""
     before = state(fleet)["version"]
-    until("a refresh", lambda: state(fleet)["version"] != before, 90)
+    until("a refresh", lambda: state(fleet)["version"] not in (before, None), 90)
 
 
 def cooldown_is_over(fleet, name):
@@ -172,7 +174,8 @@ def cooldown_is_over(fleet, name):
 
 
 def ip_not_whitelisted(fleet):
-    with Fault(fleet, "TokenBrokerIpNotWhitelisted", "The broker's IP address is not on the app's whitelist") as fault:
+    page = "The broker's IP address is not on the app's whitelist"
+    with Fault(fleet, "TokenBrokerIpNotWhitelisted", page, "WeChat saw the address 10.1.2.3.") as fault:
         fleet.control("whitelisted?value=false")
         until("a refused address", lambda: state(fleet)["cooldown"], 90)
         fault.seen()

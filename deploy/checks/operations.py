@@ -41,9 +41,9 @@ class WithUser(Fleet):
 
 def check_rights():
     with WithUser() as fleet:
-        fleet.control(f"foreign_fetch?appid={APP}")
         before = call(fleet, "GET", f"/apps/{APP}")["version"]
-        until("a foreign fetch that is found", lambda: call(fleet, "GET", f"/apps/{APP}")["version"] != before)
+        fleet.control(f"foreign_fetch?appid={APP}")
+        until("a foreign fetch that is found", lambda: call(fleet, "GET", f"/apps/{APP}")["version"] not in (before, None))
         call(fleet, "POST", f"/apps/{APP}/pause")
         call(fleet, "POST", f"/apps/{APP}/resume")
         # A store that loses everything: asking around, and putting back.
