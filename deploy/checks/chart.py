@@ -152,7 +152,7 @@ def check_config(where, values, found):
         scheme = "rediss" if "redis-tls" in {volume["name"] for volume in pod["volumes"]} else "redis"
         for name in (given.get("store", {}).get("urlKey"), "store-url"):
             (folder / (name or "store-url")).write_text(f"{scheme}://:password@redis:6379/0")
-        (folder / "sealing-keys").write_text(f"new:{base64.b64encode(bytes(32)).decode()}\nold:{base64.b64encode(bytes([1] * 32)).decode()}\n")
+        (folder / "sealing-keys").write_text(f"new:{base64.b64encode(os.urandom(32)).decode()}\nold:{base64.b64encode(os.urandom(32)).decode()}\n")
         certificate(folder)
         mounted = re.compile(r"/run/secrets/[a-z-]+")
         (folder / "config.toml").write_text(mounted.sub(str(folder), config))
