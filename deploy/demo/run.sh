@@ -8,7 +8,7 @@ dir=$(mktemp -d)
 api=${DEMO_LISTEN:-127.0.0.1:8080}
 ops=${DEMO_OPS_LISTEN:-127.0.0.1:9090}
 wechat=${DEMO_WECHAT:-127.0.0.1:9680}
-simulator= broker=
+simulator='' broker=''
 
 stop() {
     trap - INT TERM EXIT

@@ -36,7 +36,7 @@ done
 python3 deploy/release/licences.py >"$stage/LICENSES-THIRD-PARTY"
 
 # What is linked into it, neither what builds nor what tests it. Where it was built is nobody's business.
-bill=bill-of-materials.cdx
+bill="bill-of-materials.cdx"
 cargo cyclonedx -qq --format json --spec-version 1.5 --no-build-deps --override-filename "$bill"
 sed "s#file://$PWD#file://#g" "$bill.json" >"$stage/$bill.json"
 rm -f "$bill.json" "tests/simulator/$bill.json"
