@@ -134,7 +134,7 @@ fn advice(error: &RedisError) -> &'static str {
 /// What a script may not do is told in words, and in others in each release of the server.
 fn was_stopped_in_a_script(error: &RedisError) -> bool {
     let says = |words: &str| error.detail().is_some_and(|detail| detail.contains(words));
-    says("executing the script can't") || says("ACL failure in script")
+    says("executing the script can't") || says("ACL failure in script") || says("NOPERM")
 }
 
 fn advice_on_tls(error: &rustls::Error) -> &'static str {
@@ -167,8 +167,9 @@ fn tls(error: &RedisError) -> Option<&rustls::Error> {
     io.get_ref()?.downcast_ref()
 }
 
-/// How long a complaint stands for how things are: each is made again with every attempt that fails.
-const STANDS: Duration = Duration::from_secs(30);
+/// How long a complaint stands for how things are: each is made again with every attempt that fails, and attempts are
+/// a minute apart at most, as it is by default.
+const STANDS: Duration = Duration::from_secs(90);
 
 /// Tells people what is wrong: once when it begins, then once a minute while it lasts.
 #[derive(Debug, Default)]

@@ -143,6 +143,10 @@ end
 local function load_hash(key, what, fields)
   local reply = redis.pcall('HGETALL', key)
   if reply.err then
+    -- Anything else says nothing of the record: a right that is missing, memory that is full.
+    if not string.find(reply.err, '^WRONGTYPE') then
+      error(reply.err)
+    end
     return nil, nil, 'the key of the ' .. what .. ' holds something else than a hash'
   end
   if #reply == 0 then

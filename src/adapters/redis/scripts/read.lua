@@ -9,7 +9,13 @@ local now = fixed or string.format('%.0f',
   math.max(0, tonumber(time[1]) * 1000000 + tonumber(time[2]) + tonumber(ARGV[1])))
 
 local grant, state = redis.pcall('HGETALL', KEYS[1]), redis.pcall('HGETALL', KEYS[2])
-if grant.err or state.err then
-  return { 'unreadable', 'a key holds something else than a hash' }
+for _, reply in ipairs({ grant, state }) do
+  if reply.err then
+    -- Anything else says nothing of the record: a right that is missing, memory that is full.
+    if not string.find(reply.err, '^WRONGTYPE') then
+      return reply
+    end
+    return { 'unreadable', 'a key holds something else than a hash' }
+  end
 end
 return { 'ok', now, state, grant }
