@@ -174,7 +174,11 @@ impl Application {
             stopping.clone(),
         );
         let store = Arc::clone(&core.refresher.store);
-        let readiness = readiness.explained_by(Arc::new(move || store.complaint()));
+        let upstream = Arc::clone(&core.refresher.upstream);
+        let readiness = readiness.explained_by(
+            Arc::new(move || store.complaint()),
+            Arc::new(move || upstream.complaint()),
+        );
         let page = StatusPage::new(
             PageSettings {
                 store: config.store.backend.name(),

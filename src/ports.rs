@@ -219,6 +219,10 @@ pub trait Upstream: Send + Sync {
     async fn fetch_ticket(&self, credential: &Credential, access_token: &Secret) -> Fetched;
     /// Asks with a cheap call whether a token is accepted.
     async fn check(&self, credential: &Credential, token: &Secret) -> Checked;
+    /// What was wrong with the way to upstream lately, and which key of the configuration to look at.
+    fn complaint(&self) -> Option<String> {
+        None
+    }
 }
 
 /// How a fetch ended.

@@ -109,6 +109,10 @@ impl<U: Upstream> Upstream for MeteredUpstream<U> {
         });
         checked
     }
+
+    fn complaint(&self) -> Option<String> {
+        self.inner.complaint()
+    }
 }
 
 #[async_trait]

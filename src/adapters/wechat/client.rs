@@ -130,6 +130,10 @@ impl Upstream for WeChat {
             Err(failure) => Checked::Away(failure.reason),
         }
     }
+
+    fn complaint(&self) -> Option<String> {
+        self.hosts.complaint()
+    }
 }
 
 /// Sends one fetch whose success is told by the field `mark`. `sent` is the secret that it carries.

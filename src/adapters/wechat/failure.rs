@@ -109,7 +109,9 @@ fn tls_problem(error: &reqwest::Error) -> Option<&'static str> {
     let tls = causes(error).find_map(|cause| cause.downcast_ref())?;
     Some(match tls {
         rustls::Error::InvalidCertificate(certificate) => match certificate {
-            CertificateError::UnknownIssuer => "no trusted authority signed the certificate",
+            CertificateError::UnknownIssuer => {
+                "no trusted authority signed the certificate (upstream.ca_file says which are trusted)"
+            }
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
                 "the certificate is expired"
             }

@@ -5,7 +5,7 @@
 //! one call may. A host that stood in is asked first for a while, so that not every call waits for one that is
 //! away.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::{Request, RequestBuilder, Response};
@@ -25,6 +25,8 @@ pub(super) struct Hosts {
     timeout: Duration,
     /// Which one stands in, and since when.
     standing_in: Mutex<Option<(usize, Instant)>>,
+    /// Why none could be asked, the last time that one was.
+    complaint: Mutex<Option<String>>,
 }
 
 impl Hosts {
@@ -34,7 +36,27 @@ impl Hosts {
             urls: urls.cloned().collect(),
             timeout,
             standing_in: Mutex::new(None),
+            complaint: Mutex::new(None),
         }
+    }
+
+    /// Why none could be asked lately, and which key of the configuration to look at.
+    pub(super) fn complaint(&self) -> Option<String> {
+        self.complained().clone()
+    }
+
+    fn complain(&self, failure: &Failure) {
+        let key = match self.urls.len() {
+            1 => "upstream.base_url",
+            _ => "upstream.base_url and upstream.fallback_urls",
+        };
+        *self.complained() = Some(format!("{key}: {}", failure.reason));
+    }
+
+    fn complained(&self) -> MutexGuard<'_, Option<String>> {
+        self.complaint
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends a request that was built for the base URL. The whole exchange, the reply's body included, ends within
@@ -79,6 +101,7 @@ impl Hosts {
             match client.execute(attempt).await {
                 Ok(response) => {
                     self.answered(index);
+                    *self.complained() = None;
                     return Ok(response);
                 }
                 Err(error) => failure = Failure::before_reply(&error),
@@ -88,6 +111,7 @@ impl Hosts {
                 break;
             }
         }
+        self.complain(&failure);
         Err(failure)
     }
 
@@ -124,7 +148,7 @@ impl Hosts {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(usize, Instant)>> {
+    fn lock(&self) -> MutexGuard<'_, Option<(usize, Instant)>> {
         self.standing_in
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -90,6 +90,11 @@ pub(super) struct Document<'a> {
 }
 
 impl Problem {
+    /// What is wrong, for people.
+    pub(in crate::http) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
     pub(super) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         let header = (code.status().as_u16() == 401).then(|| {
             let challenge = Cow::Borrowed("Bearer realm=\"token-broker\"");

@@ -10,6 +10,7 @@
     reason = "the figures measured are for whoever runs a scenario by hand"
 )]
 
+mod bad_configuration;
 mod bad_input;
 mod embedded;
 mod holder_dies;

@@ -32,7 +32,10 @@ async fn a_replica_is_ready_once_every_app_was_looked_up_and_one_is_served() {
     rig.get("reader", "/token/wx-served").await;
     rig.get("all-on-empty", "/token/wx-empty").await;
     let answer = get(&rig, "/readyz").await;
-    assert_eq!(answer.text(), "not ready: no app has a token yet\n");
+    assert_eq!(
+        answer.text(),
+        "not ready: no app has a token yet; wx-served: WeChat cannot be reached or is busy. The broker tries again by itself.\n"
+    );
     rig.serve();
     assert_eq!(get(&rig, "/readyz").await.text(), "ready\n");
 }

@@ -18,6 +18,8 @@ pub(crate) struct Settings {
     /// More lines of `[store]`.
     pub(crate) store_lines: Vec<String>,
     pub(crate) upstream: String,
+    /// More lines of `[upstream]`.
+    pub(crate) upstream_lines: Vec<String>,
     pub(crate) apps: Vec<AppUnderTest>,
     pub(crate) refresh: Vec<(&'static str, String)>,
     pub(crate) server: Vec<(&'static str, String)>,
@@ -110,6 +112,7 @@ impl Settings {
             store,
             store_lines: Vec::new(),
             upstream: upstream.to_owned(),
+            upstream_lines: Vec::new(),
             apps: vec![AppUnderTest::new("wx0000000000000001")],
             refresh: refresh.map(|(key, value)| (key, value.to_owned())).to_vec(),
             server: vec![("workers", "1".to_owned())],
@@ -193,6 +196,9 @@ impl Settings {
             "[upstream]\nbase_url = {:?}\ntimeout = \"{timeout}ms\"",
             self.upstream
         );
+        for line in &self.upstream_lines {
+            let _ = writeln!(toml, "{line}");
+        }
         let _ = writeln!(toml, "[refresh]");
         for (key, value) in &self.refresh {
             let quoted = value.parse::<f64>().is_err();

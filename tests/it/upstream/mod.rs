@@ -16,3 +16,5 @@ mod tls;
 mod tunnel;
 mod wire;
 mod wire_server;
+
+pub(crate) use tls::self_signed;

@@ -16,7 +16,7 @@ use token_broker::ports::{Checked, Fetched, Upstream};
 use super::wire_server::{Step, TOKEN, WireServer, client, credential, ok, settings, token_body};
 
 /// A server's side of TLS for a host, and a file with the certificate that vouches for it.
-pub(super) fn self_signed(host: &str) -> (TlsAcceptor, NamedTempFile) {
+pub(crate) fn self_signed(host: &str) -> (TlsAcceptor, NamedTempFile) {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed([host.to_owned()]).expect("a certificate");
     let ca_file = NamedTempFile::new().expect("a file");
@@ -57,7 +57,7 @@ async fn a_server_that_no_authority_vouches_for_is_sent_nothing() {
     let settings = settings(&format!("https://localhost:{}", server.address.port()));
     assert_eq!(
         not_sent(&server, &settings).await,
-        "no TLS connection: no trusted authority signed the certificate"
+        "no TLS connection: no trusted authority signed the certificate (upstream.ca_file says which are trusted)"
     );
 }
 
