@@ -22,8 +22,8 @@ use crate::calls::Calls;
 use crate::config::Config;
 use crate::follower::Follower;
 use crate::http::{
-    ApiState, Callers, Certificate, Limits, OpsState, PageSettings, Pages, Readiness, StatusPage,
-    TlsError, serve_api, serve_ops,
+    ApiState, Callers, Certificate, Leaving, Limits, OpsState, PageSettings, Pages, Readiness,
+    StatusPage, TlsError, serve_api, serve_ops,
 };
 use crate::metrics::Metrics;
 use crate::ports::{Chance, Clock, SecretSource, Signal};
@@ -209,8 +209,10 @@ impl Application {
             closing.clone(),
         )
         .signing(Arc::clone(&pages))
+        .behind(config.server.trusted_proxies.clone())
         .telling(Arc::clone(&standing));
-        let api = serve_api(api.0, state, &limits, certificate.as_ref())?;
+        let leaving = Leaving::default();
+        let api = serve_api(api.0, state, &limits, certificate.as_ref(), leaving.clone())?;
         let (api_handle, ops_handle) = (api.handle(), ops.handle());
         let (api, ops) = (tokio::spawn(api), tokio::spawn(ops));
         let loops = CancellationToken::new();
@@ -250,6 +252,7 @@ impl Application {
         info!("stopping: not ready any more; requests and refreshes under way are finished");
         manager.stopping();
         stopping.cancel();
+        leaving.begin();
         tokio::time::sleep(config.server.lame_duck).await;
         // Streams would go on for ever.
         closing.cancel();

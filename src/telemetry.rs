@@ -21,11 +21,14 @@ use tracing_subscriber::{Layer, Registry, fmt, reload};
 const OURS: &str = env!("CARGO_CRATE_NAME");
 
 /// What a library may say at most, asked for or not.
-const CAPS: [(&str, LevelFilter); 8] = [
+const CAPS: [(&str, LevelFilter); 10] = [
     // A line for each request, with its query: the compatible face takes keys and tokens there.
     ("actix_web::middleware::logger", LevelFilter::OFF),
     // Whole headers and frames at TRACE.
     ("actix_http", LevelFilter::DEBUG),
+    // An error for each head that is no HTTP: anybody could flood the log. `http::connections` tells and counts them.
+    ("actix_http::h1::decoder", LevelFilter::OFF),
+    ("actix_http::h1::dispatcher", LevelFilter::OFF),
     // No bytes in today's builds; in others, with its tracing switched on, requests at TRACE.
     ("hyper", LevelFilter::DEBUG),
     ("hyper_util", LevelFilter::DEBUG),
@@ -229,6 +232,7 @@ mod tests {
         tracing::debug!(target: "reqwest::connect", "reqwest-debug");
         tracing::trace!(target: "reqwest::connect::verbose", "reqwest-trace");
         tracing::info!(target: "actix_web::middleware::logger", "request-line");
+        tracing::error!(target: "actix_http::h1::dispatcher", "no-http");
     }
 
     fn heard(level: &str) -> Vec<&'static str> {
@@ -244,6 +248,7 @@ mod tests {
             "reqwest-debug",
             "reqwest-trace",
             "request-line",
+            "no-http",
         ]
         .into_iter()
         .filter(|word| text.contains(word))

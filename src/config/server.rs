@@ -1,11 +1,15 @@
 //! `[server]`: where requests arrive, and how long they may take.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use config::Value;
+use ipnet::IpNet;
+
 use super::pem::{check_pair, read_certificates, read_private_key};
 use super::section::Section;
+use super::setting::{Setting, text};
 
 /// `[server]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +28,12 @@ pub struct ServerConfig {
     /// `lame_duck`, duration: how long a stopping broker says that it is not ready and still answers, so
     /// that balancers look away first. Default `0s`; a chart sets it, or a `preStop` hook waits instead.
     pub lame_duck: Duration,
+    /// `keep_alive`, duration: how long an idle connection is kept; longer than the balancers in front keep theirs.
+    /// Default `75s`.
+    pub keep_alive: Duration,
+    /// `trusted_proxies`, networks such as `10.0.0.0/8`, or addresses: whose `Forwarded` and `X-Forwarded-For` are
+    /// believed, in log lines. Default none.
+    pub trusted_proxies: Vec<IpNet>,
     /// `max_streams_per_caller`, how many streams of events a caller may have open. Default 64.
     pub max_streams_per_caller: usize,
     /// `max_body`, bytes of a request's body. Default 65536.
@@ -55,6 +65,8 @@ impl ServerConfig {
             workers: section.within("workers", 0, 0..=1024) as usize,
             drain: section.within("drain", seconds(25), seconds(0)..=seconds(3600)),
             lame_duck: section.within("lame_duck", seconds(0), seconds(0)..=seconds(300)),
+            keep_alive: section.within("keep_alive", seconds(75), seconds(1)..=seconds(3600)),
+            trusted_proxies: read_networks(section, "trusted_proxies"),
             max_streams_per_caller: section.within("max_streams_per_caller", 64, 1..=100_000)
                 as usize,
             max_body: section.within("max_body", 64 << 10, 1024..=64 << 20) as usize,
@@ -72,6 +84,25 @@ impl ServerConfig {
             section.refuse("ops_listen", message);
         }
         server
+    }
+}
+
+fn read_networks(section: &mut Section<'_>, key: &'static str) -> Vec<IpNet> {
+    let networks = section.each::<Network>(key);
+    networks.into_iter().map(|(_, Network(net))| net).collect()
+}
+
+/// A network, or one address.
+struct Network(IpNet);
+
+impl Setting for Network {
+    const FORM: &'static str = r#"a network without bits behind its prefix, such as "10.0.0.0/8" or "fd00::/8", or an IP address"#;
+
+    fn read(value: &Value) -> Option<Self> {
+        let text = text(value)?;
+        let one = |_| text.parse::<IpAddr>().map(IpNet::from);
+        let net = text.parse::<IpNet>().or_else(one).ok()?;
+        (net.trunc() == net).then_some(Self(net))
     }
 }
 

@@ -2,6 +2,7 @@
 //! with what they need, or with the problem to refuse with.
 
 use std::cell::{Cell, OnceCell};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use serde::de::DeserializeOwned;
 
 use super::body;
 use super::callers::{Callers, Identity};
+use super::client_address;
 use super::gateway::GatewayBounds;
 use super::layer::Worker;
 use super::pages::Pages;
@@ -283,6 +285,11 @@ impl Call {
     pub(super) fn known_caller(&self) -> Option<&CallerId> {
         let named = self.named.get();
         named.or_else(|| self.authenticated().ok()?.id)
+    }
+
+    /// From which address the request came, for log lines.
+    pub(super) fn client(&self) -> Option<IpAddr> {
+        client_address::client(&self.request, &self.worker.state.trusted_proxies)
     }
 
     /// Which app of ours it was about, whether the caller may know of it or not.

@@ -75,6 +75,7 @@ impl Worker {
             took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             caller = call.known_caller().map(tracing::field::display),
             appid = call.known_app().map(tracing::field::display),
+            client = call.client().map(tracing::field::display),
             request_id = id.to_str().unwrap_or_default(),
             traceparent = traceparent(call.headers()),
             of = unlogged,
@@ -90,7 +91,7 @@ impl Worker {
         );
         self.state.metrics.refused(code);
         let now = call.broker().now().boot;
-        let Some(suppressed) = self.state.throttle.admit(code, now) else {
+        let Some(suppressed) = self.state.throttle.admit(code as usize, now) else {
             return;
         };
         macro_rules! line {
@@ -101,6 +102,7 @@ impl Worker {
                     code = code.as_str(),
                     caller = call.known_caller().map(tracing::field::display),
                     appid = call.known_app().map(tracing::field::display),
+                    client = call.client().map(tracing::field::display),
                     request_id = id.to_str().unwrap_or_default(),
                     traceparent = traceparent(call.headers()),
                     suppressed,

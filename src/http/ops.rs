@@ -12,7 +12,7 @@ use actix_web::{
 
 use super::problem::Problem;
 use super::readiness::Readiness;
-use crate::metrics::{Metrics, TEXT_FORMAT};
+use crate::metrics::{HttpMetrics, Metrics, TEXT_FORMAT};
 
 const NO_STORE: (HeaderName, &str) = (CACHE_CONTROL, "no-store");
 
@@ -27,6 +27,10 @@ impl OpsState {
     #[must_use]
     pub const fn new(metrics: Arc<Metrics>, readiness: Readiness) -> Self {
         Self { metrics, readiness }
+    }
+
+    pub(super) fn http_metrics(&self) -> Arc<HttpMetrics> {
+        self.metrics.http()
     }
 }
 

@@ -7,6 +7,7 @@ use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, Resource, guard};
 use arc_swap::ArcSwap;
+use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
 
 use super::body::Bounds;
@@ -16,7 +17,7 @@ use super::gateway::GatewayBounds;
 use super::layer::{Worker, within};
 use super::ops::OpsState;
 use super::pages::Pages;
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 use super::route::Route;
 use super::server::Limits;
 use super::status_page::StatusPage;
@@ -41,6 +42,7 @@ pub struct ApiState {
     pub(super) access_sample: u32,
     pub(super) body: Bounds,
     pub(super) gateway: GatewayBounds,
+    pub(super) trusted_proxies: Vec<IpNet>,
     pub(super) throttle: Throttle,
     pub(super) streams: Arc<Streams>,
     pub(super) standing: Arc<ArcSwap<Standing>>,
@@ -75,7 +77,8 @@ impl ApiState {
                 time: limits.body_timeout,
             },
             gateway: gateway.into(),
-            throttle: Throttle::new(),
+            trusted_proxies: Vec::new(),
+            throttle: Throttle::over(Code::ALL.len()),
         }
     }
 
@@ -83,6 +86,15 @@ impl ApiState {
     #[must_use]
     pub fn signing(self, pages: Arc<ArcSwap<Pages>>) -> Self {
         Self { pages, ..self }
+    }
+
+    /// Believes these proxies when they say for whom they ask: in log lines, and nowhere else.
+    #[must_use]
+    pub fn behind(self, trusted_proxies: Vec<IpNet>) -> Self {
+        Self {
+            trusted_proxies,
+            ..self
+        }
     }
 
     /// Tells how the configuration in force stands to the one that is written.

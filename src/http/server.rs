@@ -1,19 +1,20 @@
 //! The servers: what holds for every connection of a listener, in one place.
 //!
 //! What cannot be read as HTTP at all never reaches a route: a malformed head is answered 400, one over
-//! 128 KiB 431, one that does not come in time 408, each by actix and without a body.
+//! 128 KiB 431, a connection's first that does not come in time 408, each by actix and without a body; a later head
+//! that does not come in time has the connection closed.
 
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::Server;
-use actix_web::{App, HttpServer};
+use actix_server::{Server, ServerBuilder};
+use actix_web::App;
 
+use super::connections::{Connections, Leaving, bound_buffers};
 use super::ops::OpsState;
 use super::routes::{ApiState, api, ops};
-use super::shown::ShownNames;
 use super::status_page::StatusPage;
 use super::tls::Certificate;
 use crate::config::ServerConfig;
@@ -28,6 +29,8 @@ pub struct Limits {
     pub keep_alive: Duration,
     /// How long a request's head may take to arrive.
     pub head_timeout: Duration,
+    /// How long a reply may wait for its reader, who then has to have taken a kibibyte a second of it.
+    pub reply_timeout: Duration,
     /// Connections at the same time, for each worker.
     pub max_connections: usize,
     /// How many bytes a request's body may have.
@@ -49,6 +52,7 @@ impl Default for Limits {
             workers: 0,
             keep_alive: Duration::from_secs(75),
             head_timeout: Duration::from_secs(5),
+            reply_timeout: Duration::from_secs(30),
             max_connections: 25_000,
             max_body: 64 << 10,
             body_timeout: Duration::from_secs(10),
@@ -63,6 +67,7 @@ impl From<&ServerConfig> for Limits {
     fn from(config: &ServerConfig) -> Self {
         Self {
             workers: config.workers,
+            keep_alive: config.keep_alive,
             max_body: config.max_body,
             max_streams: config.max_streams_per_caller,
             drain: config.drain,
@@ -75,7 +80,7 @@ impl From<&ServerConfig> for Limits {
 const OPS_WORKERS: usize = 1;
 
 /// Serves the API, by TLS where there is a certificate. The server runs once it is awaited; its handle
-/// stops it.
+/// stops it. Once it is `leaving`, its replies close their connections.
 ///
 /// # Errors
 /// The listener cannot be used.
@@ -84,33 +89,29 @@ pub fn serve_api(
     state: ApiState,
     limits: &Limits,
     certificate: Option<&Certificate>,
+    leaving: Leaving,
 ) -> io::Result<Server> {
+    bound_buffers(&listener);
+    let metrics = Arc::clone(&state.metrics);
     let state = Arc::new(state);
-    let server = HttpServer::new(move || App::new().configure(api(Arc::clone(&state))));
-    let server = match limits.workers {
-        0 => server,
-        workers => server.workers(workers),
+    let app = move || App::new().configure(api(Arc::clone(&state)));
+    let builder = builder(limits).shutdown_timeout(limits.drain.as_secs());
+    let builder = match limits.workers {
+        0 => builder,
+        workers => builder.workers(workers),
     };
-    let server = server
-        .keep_alive(limits.keep_alive)
-        .client_request_timeout(limits.head_timeout)
-        .max_connections(limits.max_connections)
-        .shutdown_timeout(limits.drain.as_secs())
-        // Signals are for the composition root.
-        .disable_signals()
-        .on_connect(|connection, data| {
-            if let Some(shown) = ShownNames::by(connection) {
-                data.insert(shown);
-            }
-        });
-    let server = match certificate {
-        None => server.listen(listener)?,
+    let draining = builder.graceful_shutdown_signal();
+    let connections = Connections::new(*limits, leaving, draining, metrics);
+    let builder = match certificate {
+        None => builder.listen("api", listener, move || connections.plain(app()))?,
         Some(certificate) => {
             let config = certificate.server_config().map_err(io::Error::other)?;
-            server.listen_rustls_0_23(listener, config)?
+            builder.listen("api", listener, move || {
+                connections.tls(app(), config.clone())
+            })?
         }
     };
-    Ok(server.run())
+    Ok(builder.run())
 }
 
 /// Serves metrics, probes and the status page. It is stopped last: a probe must be able to hear that the API is stopping.
@@ -123,15 +124,20 @@ pub fn serve_ops(
     page: StatusPage,
     limits: &Limits,
 ) -> io::Result<Server> {
+    bound_buffers(&listener);
+    let metrics = state.http_metrics();
     let (state, page) = (Arc::new(state), Arc::new(page));
-    Ok(
-        HttpServer::new(move || App::new().configure(ops(Arc::clone(&state), Arc::clone(&page))))
-            .workers(OPS_WORKERS)
-            .keep_alive(limits.keep_alive)
-            .client_request_timeout(limits.head_timeout)
-            .shutdown_timeout(1)
-            .disable_signals()
-            .listen(listener)?
-            .run(),
-    )
+    let app = move || App::new().configure(ops(Arc::clone(&state), Arc::clone(&page)));
+    let builder = builder(limits).workers(OPS_WORKERS).shutdown_timeout(1);
+    let draining = builder.graceful_shutdown_signal();
+    let connections = Connections::new(*limits, Leaving::default(), draining, metrics);
+    let builder = builder.listen("ops", listener, move || connections.plain(app()))?;
+    Ok(builder.run())
+}
+
+fn builder(limits: &Limits) -> ServerBuilder {
+    Server::build()
+        .max_concurrent_connections(limits.max_connections)
+        // Signals are for the composition root.
+        .disable_signals()
 }

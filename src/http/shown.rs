@@ -1,16 +1,13 @@
 //! Client certificates: who is at the other end of a connection, found out once, when it is made; and the
 //! authorities that vouch for it, which are read again when their file changes.
 
-use std::any::Any;
 use std::sync::Arc;
 
-use actix_tls::accept::rustls_0_23::TlsStream;
-use actix_web::rt::net::TcpStream;
 use arc_swap::ArcSwap;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::{CertificateDer, UnixTime};
-use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{ServerConnection, WebPkiClientVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, RootCertStore, SignatureScheme};
 use webpki::EndEntityCert;
 
@@ -20,10 +17,8 @@ use webpki::EndEntityCert;
 pub(super) struct ShownNames(Arc<[String]>);
 
 impl ShownNames {
-    /// What a new connection has shown; nothing where it showed no certificate, or speaks no TLS.
-    pub(super) fn by(connection: &dyn Any) -> Option<Self> {
-        let tls = connection.downcast_ref::<TlsStream<TcpStream>>()?;
-        let (_, session) = tls.get_ref();
+    /// What a new connection has shown; nothing where it showed no certificate.
+    pub(super) fn by(session: &ServerConnection) -> Option<Self> {
         let certificate = session.peer_certificates()?.first()?;
         let certificate = EndEntityCert::try_from(certificate).ok()?;
         let uris = certificate.valid_uri_names().map(str::to_owned);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use prometheus::{Gauge, Histogram, IntCounter};
 
 use super::declare::Declare;
-use crate::http::{Code, Route};
+use crate::http::{Code, Cut, Route};
 
 /// The classes of a status, in the order of their first digit from 2 on.
 const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
@@ -23,6 +23,8 @@ pub struct HttpMetrics {
     routes: Vec<RouteMetrics>,
     /// In the order of [`Code::ALL`].
     refusals: Vec<IntCounter>,
+    /// In the order of [`Cut::ALL`].
+    cuts: [IntCounter; Cut::ALL.len()],
     served_unvouched: IntCounter,
     streams: Gauge,
 }
@@ -51,6 +53,11 @@ impl HttpMetrics {
             "Requests refused, by the code of the problem document.",
             &["code"],
         );
+        let cuts = declare.counters(
+            "http_connections_cut_total",
+            "Connections closed on their clients, by what was wrong with them.",
+            &["why"],
+        );
         let of_route = |route: Route| RouteMetrics {
             requests: CLASSES.map(|class| requests.with_label_values(&[route.as_str(), class])),
             duration: durations.with_label_values(&[route.as_str()]),
@@ -61,6 +68,7 @@ impl HttpMetrics {
                 .into_iter()
                 .map(|code| refusals.with_label_values(&[code.as_str()]))
                 .collect(),
+            cuts: Cut::ALL.map(|cut| cuts.with_label_values(&[cut.as_str()])),
             served_unvouched: declare.counter(
                 "served_unvouched_total",
                 "Answers with a token that neither the store nor a check has lately said to stand.",
@@ -80,6 +88,11 @@ impl HttpMetrics {
     /// A request was refused.
     pub fn refused(&self, code: Code) {
         self.refusals[code as usize].inc();
+    }
+
+    /// A connection was closed on its client.
+    pub fn cut(&self, cut: Cut) {
+        self.cuts[cut as usize].inc();
     }
 
     /// A stream of events was opened.

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a test stops at what it did not expect")]
 
 mod environment;
+mod every_key;
 mod form;
 mod promises;
 mod sample;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use rcgen::string::Ia5String;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SanType};
 use token_broker::config::TlsFiles;
-use token_broker::http::{Certificate, Limits, serve_api};
+use token_broker::http::{Certificate, Leaving, Limits, serve_api};
 
 use super::rig::{Rig, key};
 
@@ -77,7 +77,13 @@ impl Listener {
             workers: 1,
             ..Limits::default()
         };
-        let server = serve_api(listener, rig.api_state(), &limits, Some(&certificate));
+        let server = serve_api(
+            listener,
+            rig.api_state(),
+            &limits,
+            Some(&certificate),
+            Leaving::default(),
+        );
         actix_web::rt::spawn(server.expect("a server"));
         Self {
             ours,

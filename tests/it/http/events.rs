@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use token_broker::domain::epoch::Version;
-use token_broker::http::{Limits, serve_api};
+use token_broker::http::{Leaving, Limits, serve_api};
 use token_broker::ports::Clock as _;
 
 use super::rig::{Rig, SERVED, TOKEN, VERSION, key};
@@ -24,7 +24,8 @@ fn serve(rig: &Rig) -> SocketAddr {
         workers: 1,
         ..Limits::default()
     };
-    let server = serve_api(listener, rig.api_state(), &limits, None).expect("a server");
+    let server =
+        serve_api(listener, rig.api_state(), &limits, None, Leaving::default()).expect("a server");
     actix_web::rt::spawn(server);
     address
 }

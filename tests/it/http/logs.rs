@@ -1,9 +1,13 @@
 //! What requests leave in the log: lines within bounds, and no secret at any level.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use actix_web::test::TestRequest;
+use actix_web::App;
+use actix_web::dev::Service as _;
+use actix_web::test::{TestRequest, init_service};
+use token_broker::http::api;
 use tracing::subscriber::DefaultGuard;
 use tracing::{Dispatch, Level};
 use tracing_subscriber::fmt::MakeWriter;
@@ -112,5 +116,26 @@ async fn a_refusal_says_who_asked_for_what_and_why_not() {
         "route=\"token\"",
     ] {
         assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[actix_web::test]
+async fn a_line_names_the_client_and_only_a_trusted_proxy_is_believed() {
+    let (lines, _guard) = Lines::capture();
+    let rig = Rig::new();
+    let trusted = "10.0.0.0/8".parse().unwrap_or_else(|e| panic!("{e}"));
+    let state = Arc::new(rig.api_state().behind(vec![trusted]));
+    let service = init_service(App::new().configure(api(state))).await;
+    for (peer, client) in [("10.0.0.7", "192.0.2.9"), ("203.0.113.7", "203.0.113.7")] {
+        let address = (peer.parse::<IpAddr>()).unwrap_or_else(|e| panic!("{e}"));
+        let request = with_key("admin", TestRequest::get().uri("/token/wx-served"))
+            .peer_addr((address, 4711).into())
+            .insert_header(("x-forwarded-for", "198.51.100.1, 192.0.2.9"));
+        let answered = service.call(request.to_request()).await;
+        assert!(answered.is_ok());
+        let text = lines.text();
+        let line = text.lines().last().unwrap_or_default();
+        assert!(line.contains(&format!("client={client} ")), "{line}");
+        assert!(!line.contains("198.51.100.1"), "{line}");
     }
 }

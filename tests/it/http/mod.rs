@@ -13,6 +13,7 @@ mod operations;
 mod refusals;
 mod reports;
 mod rig;
+mod slow;
 mod status_page;
 mod tls;
 mod token;

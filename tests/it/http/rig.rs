@@ -31,8 +31,8 @@ use token_broker::http::{
 use token_broker::metrics::{MeteredStore, MeteredUpstream, Metrics};
 use token_broker::ports::{Clock, Fetched, Subject};
 use token_broker::refresher::Refresher;
-use token_broker::scheduler::{Desk, Scheduler};
-use token_broker::snapshot::{Publisher, Reader, SlotId, snapshot};
+use token_broker::scheduler::Scheduler;
+use token_broker::snapshot::{Publisher, SlotId, snapshot};
 use tokio_util::sync::CancellationToken;
 
 use token_broker::calls::Calls;
@@ -47,6 +47,9 @@ pub(super) const EMPTY: &str = "wx-empty";
 pub(super) const TOKEN: &str = "canary-token-with-\"quotes\"-and-\\";
 /// The version it is served under.
 pub(super) const VERSION: u64 = 1_790_000_000_000_000;
+
+/// How long a request waits for a first token.
+const COLD_WAIT: Duration = Duration::from_millis(200);
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -103,20 +106,25 @@ impl Answer {
 impl Rig {
     /// A broker whose write flow stands still.
     pub(super) fn new() -> Self {
-        Self::build(false, callers())
+        Self::build(false, callers(), COLD_WAIT)
+    }
+
+    /// The same, whose requests wait for so long for a first token.
+    pub(super) fn patient(cold_wait: Duration) -> Self {
+        Self::build(false, callers(), cold_wait)
     }
 
     /// A broker whose write flow works.
     pub(super) fn working() -> Self {
-        Self::build(true, callers())
+        Self::build(true, callers(), COLD_WAIT)
     }
 
     /// A broker without any caller.
     pub(super) fn open() -> Self {
-        Self::build(false, Vec::new())
+        Self::build(false, Vec::new(), COLD_WAIT)
     }
 
-    fn build(working: bool, callers: Vec<CallerConfig>) -> Self {
+    fn build(working: bool, callers: Vec<CallerConfig>, cold_wait: Duration) -> Self {
         let clock = Arc::new(MovableClock::new());
         let apps = [SERVED, EMPTY].map(app);
         let metrics = Arc::new(Metrics::new());
@@ -161,7 +169,7 @@ impl Rig {
         });
         metrics.watch(reader.clone(), clock.clone());
         Self {
-            broker: broker(&reader, desk, &clock),
+            broker: Broker::new(reader.clone(), desk, clock.clone(), cold_wait),
             callers: Arc::new(ArcSwap::from_pointee(Callers::new(callers))),
             readiness: Readiness::new(reader, clock.clone(), stopping.clone()),
             clock,
@@ -294,11 +302,6 @@ async fn answer(
         headers,
         body: body.to_vec(),
     }
-}
-
-fn broker(reader: &Reader, desk: Desk, clock: &Arc<MovableClock>) -> Broker {
-    let cold_wait = Duration::from_millis(200);
-    Broker::new(reader.clone(), desk, clock.clone(), cold_wait)
 }
 
 pub(super) fn app(text: &str) -> AppId {

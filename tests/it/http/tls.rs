@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use token_broker::config::TlsFiles;
-use token_broker::http::{Certificate, Limits, serve_api};
+use token_broker::http::{Certificate, Leaving, Limits, serve_api};
 
 use super::rig::{Rig, key};
 
@@ -40,7 +40,13 @@ fn serve(rig: &Rig, certificate: &Certificate) -> SocketAddr {
         workers: 1,
         ..Limits::default()
     };
-    let server = serve_api(listener, rig.api_state(), &limits, Some(certificate));
+    let server = serve_api(
+        listener,
+        rig.api_state(),
+        &limits,
+        Some(certificate),
+        Leaving::default(),
+    );
     actix_web::rt::spawn(server.expect("a server"));
     address
 }

@@ -132,15 +132,18 @@ async fn a_request_id_goes_back_as_it_came_or_is_made() {
 async fn a_caller_with_a_rate_is_held_to_it_and_no_other() {
     let rig = Rig::new();
     rig.serve();
-    let mut answers = Vec::new();
-    for _ in 0..4 {
-        answers.push(rig.get("paced", "/token/wx-served").await);
-    }
-    let passed = answers.iter().filter(|answer| answer.status == 200).count();
-    // A slow machine may earn one more meanwhile.
-    assert!((2..=3).contains(&passed), "{passed}");
-    let refused = answers.iter().find(|answer| answer.status != 200);
-    let refused = refused.unwrap_or_else(|| panic!("none refused"));
+    let begun = std::time::Instant::now();
+    let mut passed = 0;
+    let refused = loop {
+        let answer = rig.get("paced", "/token/wx-served").await;
+        if answer.status != 200 {
+            break answer;
+        }
+        passed += 1;
+    };
+    // A slow machine may earn some more meanwhile.
+    let earned = begun.elapsed().as_secs() + 1;
+    assert!((2..=2 + earned).contains(&passed), "{passed}");
     assert_eq!(refused.status, 429);
     assert_eq!(refused.problem(), "rate_limited");
     assert_eq!(refused.header("retry-after"), "1");

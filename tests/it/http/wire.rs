@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use token_broker::http::{Limits, serve_api, serve_ops};
+use token_broker::http::{Leaving, Limits, serve_api, serve_ops};
 
 use super::rig::{Rig, TOKEN, key};
 
@@ -36,7 +36,7 @@ async fn serve(rig: &Rig) -> std::io::Result<SocketAddr> {
         head_timeout: Duration::from_secs(3),
         ..Limits::default()
     };
-    let server = serve_api(listener, rig.api_state(), &limits, None)?;
+    let server = serve_api(listener, rig.api_state(), &limits, None, Leaving::default())?;
     actix_web::rt::spawn(server);
     Ok(address)
 }

@@ -17,6 +17,7 @@ mod events;
 mod every_store;
 mod failovers;
 mod garbage;
+mod leaving;
 mod lives;
 mod pause;
 mod reload;
