@@ -142,7 +142,7 @@ impl Broker {
         self.reader.find(app, Kind::AccessToken)
     }
 
-    /// The app that this access token is of: the current one, or the one before until it would have expired.
+    /// The app that this access token is of: the current one, or an earlier one until it would have expired.
     #[must_use]
     pub fn holder_of(&self, token: &str) -> Option<SlotId> {
         self.reader.holder(&digest_of(token), self.clock.now())

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use self::slots::{Slot, Slots};
 use crate::domain::credential::{Credential, Kind};
+use crate::domain::earlier::EarlierToken;
 use crate::domain::epoch::Version;
 use crate::domain::replica::{Replica, View};
 use crate::domain::secret::Digest;
@@ -134,15 +135,26 @@ impl Publisher {
         after > before
     }
 
-    /// Has a new token's holders known before anybody holds it.
+    /// Has a new token's holders known before anybody holds it, and those of earlier ones as soon as they are read
+    /// of.
     fn know(&self, id: SlotId, before: &View, after: &View) {
         if self.credential(id).kind != Kind::AccessToken {
             return;
         }
         let token = |view: &View| Some((view.grant.as_ref()?.digest, view.expires));
-        if let Some((digest, expires)) = token(after).filter(|new| token(before) != Some(*new)) {
-            self.slots.holders.published(id, digest, expires);
+        let read = |view: &View| view.record.as_deref().map(|(_, _, sent)| *sent);
+        if token(before) == token(after) && read(before) == read(after) {
+            return;
         }
+        let stored = after.record.as_deref().into_iter();
+        let stored = stored.flat_map(|(record, at, sent)| {
+            // Also where it is dead, so that this replica does not hold it: others do.
+            let grant = record.grant.as_ref().map(EarlierToken::from);
+            let tokens = record.state.earlier.iter().chain(grant);
+            tokens.map(|token| (token.digest, sent.after(token.remaining(*at))))
+        });
+        let tokens = stored.chain(token(after));
+        self.slots.holders.know(id, tokens, self.clock.now());
     }
 
     /// Looks at what is known of a credential.
@@ -208,7 +220,7 @@ impl Reader {
         self.0.find(app, kind)
     }
 
-    /// Where the access token of an app is whose current one, or the one before, has this digest.
+    /// Where the access token of an app is of which a token with this digest was one and has not expired.
     #[must_use]
     pub fn holder(&self, token: &Digest, now: Moment) -> Option<SlotId> {
         let id = self.0.holders.find(token, now)?;
@@ -292,9 +304,12 @@ mod tests {
     use crate::domain::app_id::AppId;
     use crate::domain::budget::Budget;
     use crate::domain::credential::Mode;
+    use crate::domain::earlier::EarlierTokens;
     use crate::domain::grant::Grant;
+    use crate::domain::protocol::Record;
     use crate::domain::rules::Rules;
     use crate::domain::secret::{Digest, Secret};
+    use crate::domain::state::Dead;
     use crate::domain::time::{Moment, Timestamp};
 
     struct Noon;
@@ -356,6 +371,47 @@ mod tests {
 
     fn find(reader: &Reader, app: &str) -> Option<SlotId> {
         reader.find(app, Kind::AccessToken)
+    }
+
+    #[test]
+    fn whoever_starts_knows_the_holders_of_every_token_that_the_record_tells_of() {
+        let (publisher, reader, _changes) = snapshot(Arc::new(Noon));
+        publisher.configure(vec![subject("wx1", Mode::Token)], newcomer);
+        let id = find(&reader, "wx1").unwrap_or_else(|| panic!("not found"));
+        let now = Timestamp::from_micros(10_000_000_000);
+        let token = |name: u8, left: u64| EarlierToken {
+            digest: Digest::new([name; 32]),
+            issued_at: now - Duration::from_secs(7200),
+            expires_at: now + Duration::from_secs(left),
+        };
+        let mut record = Record::default();
+        record.state.earlier = EarlierTokens::of(vec![token(1, 600), token(2, 300), token(3, 0)]);
+        let dead = Version(7);
+        record.grant = Some(Grant {
+            version: dead,
+            value: Secret::new("token"),
+            digest: Digest::new([4; 32]),
+            issued_at: now,
+            expires_at: now + Duration::from_secs(900),
+        });
+        record.state.dead = Some(Dead {
+            version: dead,
+            epoch: dead.into(),
+            reported: false,
+        });
+        publisher.update(id, |replica| replica.observe(record, now, Noon.now()));
+        let known_for = |name| {
+            let known = |secs: &u64| {
+                let then = Noon.now().after(Duration::from_secs(*secs));
+                reader.holder(&Digest::new([name; 32]), then) == Some(id)
+            };
+            (0..1000).take_while(known).count()
+        };
+        assert_eq!([1, 2, 3, 4].map(known_for), [600, 300, 0, 900]);
+        assert!(
+            reader.view(id).grant.is_none(),
+            "the dead one is not served"
+        );
     }
 
     #[tokio::test]

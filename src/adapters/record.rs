@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::budget::Used;
+use crate::domain::earlier::{EarlierToken, EarlierTokens};
 use crate::domain::epoch::{Epoch, Nonce, Version};
 use crate::domain::grant::Grant;
 use crate::domain::secret::{Digest, Fingerprint, Secret};
@@ -69,8 +70,37 @@ pub(super) fn verdict_of(word: &str) -> Option<Verdict> {
         .find(|verdict| verdict_word(*verdict) == word)
 }
 
-/// The state's fields.
-pub(super) fn state_fields(state: &State) -> Fields {
+/// The tokens before the stored one, in the clear: `digest:issued at:expires at`, with commas between them.
+pub(super) fn earlier_text(tokens: &EarlierTokens) -> String {
+    let text = |token: EarlierToken| {
+        let (issued_at, expires_at) = (token.issued_at, token.expires_at);
+        let digest = token.digest;
+        format!(
+            "{digest}:{}:{}",
+            number(issued_at.as_micros()),
+            number(expires_at.as_micros())
+        )
+    };
+    tokens.iter().map(text).collect::<Vec<_>>().join(",")
+}
+
+/// Reads them back.
+pub(super) fn earlier_of(text: &str) -> Option<EarlierTokens> {
+    let token = |text: &str| {
+        let mut parts = text.split(':');
+        let token = EarlierToken {
+            digest: Digest::parse(parts.next()?)?,
+            issued_at: Timestamp::from_micros(parse_number(parts.next()?)?),
+            expires_at: Timestamp::from_micros(parse_number(parts.next()?)?),
+        };
+        parts.next().is_none().then_some(token)
+    };
+    let tokens: Option<Vec<_>> = text.split(',').map(token).collect();
+    tokens.map(EarlierTokens::of)
+}
+
+/// The state's fields; `earlier` is the text of the tokens before the stored one, where there are any.
+pub(super) fn state_fields(state: &State, earlier: Option<String>) -> Fields {
     let mut fields = Fields::new();
     let time = |at: Timestamp| number(at.as_micros());
     if let Some(origin) = state.origin {
@@ -122,6 +152,9 @@ pub(super) fn state_fields(state: &State) -> Fields {
         fields.put("committed_epoch", number(epoch.0));
         fields.put("committed_nonce", nonce.to_string());
     }
+    if let Some(earlier) = earlier {
+        fields.put("earlier", earlier);
+    }
     fields
 }
 
@@ -137,7 +170,8 @@ pub(super) fn grant_fields(stored: &StoredGrant) -> Fields {
     fields
 }
 
-/// Reads a state. An empty list is none at all: a first start.
+/// Reads a state, without the earlier tokens, whose text may be sealed. An empty list is none at all: a first
+/// start.
 ///
 /// # Errors
 /// [`StoreError::Unreadable`] names the field, never its value.
@@ -229,6 +263,7 @@ fn state_of(from: &Reader<'_>) -> Result<State, StoreError> {
             let epoch = Epoch(from.number("committed_epoch")?);
             Ok((epoch, from.parsed("committed_nonce", Nonce::parse)?))
         })?,
+        earlier: EarlierTokens::default(),
     })
 }
 
@@ -285,6 +320,11 @@ impl Fields {
 
     fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The text of a state's earlier tokens.
+    pub(super) fn earlier(&self) -> Option<&str> {
+        self.0.get("earlier").map(String::as_str)
     }
 
     /// Whether this release may have written it: it names no other format.

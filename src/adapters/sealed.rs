@@ -16,8 +16,13 @@
 //! check, and if nobody does it is missing and fetched within the budget. Only a grant under an unknown key is
 //! left to those who have the key, until they have failed to replace it in time.
 //!
+//! The earlier tokens are sealed too ([`earlier`]): each of their digests opens the gateway, so that nobody who can
+//! write to the store may slip one in.
+//!
 //! In `stable` mode a token that comes back the same keeps its version and gets the later expiry: it is sealed
 //! anew for both by who commits ([`Seals::renewed`]).
+
+mod earlier;
 
 use std::fmt;
 use std::sync::Arc;
@@ -121,11 +126,6 @@ impl Seals {
             let sealed = false;
             return Ok(StoredGrant { grant, sealed });
         };
-        let cannot = |_| StoreError::Refused("the grant cannot be sealed".to_owned());
-        let mut nonce = [0; NONCE];
-        getrandom::fill(&mut nonce).map_err(|_| {
-            StoreError::Refused("the system gives no random bytes to seal with".to_owned())
-        })?;
         let header = [
             FORM,
             &key.id,
@@ -136,17 +136,7 @@ impl Seals {
         ]
         .join(".");
         let aad = self.associated(of, &header, &grant);
-        let payload = Payload {
-            msg: grant.value.expose().as_bytes(),
-            aad: aad.as_bytes(),
-        };
-        let sealed = key
-            .cipher
-            .encrypt(&XNonce::from(nonce), payload)
-            .map_err(cannot)?;
-        let sealed = URL_SAFE_NO_PAD.encode([nonce.as_slice(), &sealed].concat());
-        let text = format!("{header}.{sealed}");
-        grant.value = Secret::new(format!("{text}.{}", checksum(&text)));
+        grant.value = Secret::new(key.lock(&header, &aad, grant.value.expose())?);
         let sealed = true;
         Ok(StoredGrant { grant, sealed })
     }
@@ -254,14 +244,39 @@ impl Seals {
         of: &Credential,
         stored: &Grant,
     ) -> Result<(Option<&str>, Grant), SealRefusal> {
-        let text = stored.value.expose();
+        let (key, header, value) = self.unlock(stored.value.expose(), |header| {
+            self.associated(of, header, stored)
+        })?;
+        let parts: Vec<_> = header.split('.').collect();
+        let [_form, _id, _fingerprint, version, issued_at, expires_at] = parts[..] else {
+            return Err(SealRefusal::Damaged);
+        };
+        let same = version == number(stored.version.0);
+        if !same || !is_plausible_value(&value) || !are_cut(issued_at, expires_at, stored) {
+            return Err(SealRefusal::Damaged);
+        }
+        let grant = Grant {
+            value: Secret::new(value),
+            ..stored.clone()
+        };
+        Ok((Some(&key.id), grant))
+    }
+
+    /// Opens what [`Key::lock`] made: the key, the header, and what was secret. `associated` makes of the header
+    /// what is authenticated.
+    fn unlock<'text>(
+        &self,
+        text: &'text str,
+        associated: impl FnOnce(&str) -> String,
+    ) -> Result<(&Key, &'text str, String), SealRefusal> {
         let (checked, sum) = text.rsplit_once('.').ok_or(SealRefusal::Damaged)?;
         if checksum(checked) != sum {
             return Err(SealRefusal::Damaged);
         }
         let (header, sealed) = checked.rsplit_once('.').ok_or(SealRefusal::Damaged)?;
-        let parts: Vec<_> = header.split('.').collect();
-        let [form, id, fingerprint, version, issued_at, expires_at] = parts[..] else {
+        let mut parts = header.split('.');
+        let (Some(form), Some(id), Some(fingerprint)) = (parts.next(), parts.next(), parts.next())
+        else {
             return Err(SealRefusal::Damaged);
         };
         let named = |key: &&Key| key.id == id && key.fingerprint == fingerprint;
@@ -277,25 +292,17 @@ impl Seals {
         let (nonce, sealed) = sealed
             .split_first_chunk::<NONCE>()
             .ok_or(SealRefusal::Damaged)?;
-        let aad = self.associated(of, header, stored);
+        let aad = associated(header);
         let payload = Payload {
             msg: sealed,
             aad: aad.as_bytes(),
         };
-        let value = key
+        let secret = key
             .cipher
             .decrypt(&XNonce::from(*nonce), payload)
             .map_err(|_| SealRefusal::Damaged)?;
-        let value = String::from_utf8(value).map_err(|_| SealRefusal::Damaged)?;
-        let same = version == number(stored.version.0);
-        if !same || !is_plausible_value(&value) || !are_cut(issued_at, expires_at, stored) {
-            return Err(SealRefusal::Damaged);
-        }
-        let grant = Grant {
-            value: Secret::new(value),
-            ..stored.clone()
-        };
-        Ok((Some(&key.id), grant))
+        let secret = String::from_utf8(secret).map_err(|_| SealRefusal::Damaged)?;
+        Ok((key, header, secret))
     }
 
     /// What is authenticated beside the value. No part can hold a line's end.
@@ -303,6 +310,30 @@ impl Seals {
         let Credential { app, kind, mode } = of;
         let (namespace, digest) = (&self.namespace, grant.digest);
         format!("token-broker grant\n{namespace}\n{app}\n{kind}\n{mode}\n{header}\n{digest}")
+    }
+}
+
+impl Key {
+    /// Seals a text: the header, the base64 of nonce and ciphertext, and a checksum.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] where the system has no randomness to give.
+    fn lock(&self, header: &str, associated: &str, secret: &str) -> Result<String, StoreError> {
+        let mut nonce = [0; NONCE];
+        getrandom::fill(&mut nonce).map_err(|_| {
+            StoreError::Refused("the system gives no random bytes to seal with".to_owned())
+        })?;
+        let payload = Payload {
+            msg: secret.as_bytes(),
+            aad: associated.as_bytes(),
+        };
+        let sealed = self
+            .cipher
+            .encrypt(&XNonce::from(nonce), payload)
+            .map_err(|_| StoreError::Refused("the grant cannot be sealed".to_owned()))?;
+        let sealed = URL_SAFE_NO_PAD.encode([nonce.as_slice(), &sealed].concat());
+        let text = format!("{header}.{sealed}");
+        Ok(format!("{text}.{}", checksum(&text)))
     }
 }
 

@@ -11,6 +11,7 @@ pub mod backoff;
 pub mod budget;
 pub mod caller;
 pub mod credential;
+pub mod earlier;
 pub mod epoch;
 pub mod grant;
 pub mod history;

@@ -2,6 +2,7 @@
 //! every change: cutting deadlines that cannot be, and raising it to what a replica remembers.
 
 use super::budget::Used;
+use super::earlier::EarlierTokens;
 use super::epoch::{Epoch, Nonce, Version};
 use super::grant::Grant;
 use super::rules::{MAX_COOLDOWN, Rules};
@@ -141,6 +142,8 @@ pub struct State {
     pub check: Check,
     /// The latest commit that was accepted, so that it can be repeated.
     pub committed: Option<(Epoch, Nonce)>,
+    /// The access tokens before the stored one, for their holders; decides nothing.
+    pub earlier: EarlierTokens,
 }
 
 /// What one replica has seen: a store that lost its data forgets nothing that a replica knows.

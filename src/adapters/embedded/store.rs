@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::database::OpenDatabase;
 use super::file::{CHANGED_AT, META, OpenError, RECORDS};
 use super::time::SteadyWallClock;
-use crate::adapters::record::{Fields, grant_fields, read_state, state_fields};
+use crate::adapters::record::{Fields, grant_fields, state_fields};
 use crate::adapters::sealed::{Revealed, Seals};
 use crate::domain::protocol::{
     Attempt, Begin, Claim, Claimed, Commit, Committed, Failure, Judge, Judged, PutBack,
@@ -192,7 +192,9 @@ impl EmbeddedStore {
         // serde's own words could quote what is stored.
         let stored: Stored = serde_json::from_slice(bytes)
             .map_err(|_| StoreError::Unreadable("it is not the expected JSON".to_owned()))?;
-        let state = read_state(&Fields::from(stored.state))?;
+        let state = self
+            .seals
+            .state(&of.credential, &Fields::from(stored.state))?;
         let revealed = self
             .seals
             .reveal(of, state, &Fields::from(stored.grant), now)?;
@@ -205,8 +207,11 @@ impl EmbeddedStore {
     fn encode(&self, of: &Subject, record: &Record) -> Result<Vec<u8>, StoreError> {
         let seal = |grant| self.seals.seal(&of.credential, grant);
         let grant = record.grant.as_ref().map(seal).transpose()?;
+        let earlier = self
+            .seals
+            .seal_earlier(&of.credential, &record.state.earlier)?;
         let stored = Stored {
-            state: state_fields(&record.state).into(),
+            state: state_fields(&record.state, earlier).into(),
             grant: grant
                 .map(|grant| grant_fields(&grant).into())
                 .unwrap_or_default(),

@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use redis::{FromRedisValue, Value};
 
-use crate::adapters::record::{Fields, StoredGrant, read_state, verdict_of};
+use crate::adapters::record::{Fields, StoredGrant, verdict_of};
 use crate::domain::epoch::{Epoch, Version};
 use crate::domain::grant::Grant;
 use crate::domain::protocol::{
     Begun, Claimed, Committed, ForeignOrigin, Judged, Permit, PutBackAnswer,
 };
 use crate::domain::secret::{Digest, Fingerprint, Secret};
-use crate::domain::state::State;
 use crate::domain::time::Timestamp;
 use crate::domain::upstream_error::ErrorClass;
 use crate::ports::{Stamped, StoreError};
@@ -166,7 +165,7 @@ impl Answer {
 /// What the read script answers about one record, neither revealed nor opened.
 pub(super) struct Look {
     pub(super) at: Timestamp,
-    pub(super) state: State,
+    pub(super) state: Fields,
     pub(super) grant: Fields,
     /// The grant's fields byte for byte.
     pub(super) as_stored: Vec<Vec<u8>>,
@@ -195,7 +194,7 @@ impl Look {
             .collect();
         Ok(Self {
             at: Timestamp::from_micros(at),
-            state: read_state(&Fields::from(state))?,
+            state: Fields::from(state),
             grant: Fields::from(grant),
             as_stored,
         })

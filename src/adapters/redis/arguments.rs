@@ -54,7 +54,9 @@ impl Arguments {
         attempt: &Attempt,
         grant: &StoredGrant,
         renewed: Option<&StoredGrant>,
+        earlier: Option<String>,
     ) -> Self {
+        self.earlier(earlier);
         self.attempt(attempt);
         self.grant(grant);
         if let Some(StoredGrant { grant, .. }) = renewed.filter(|renewed| renewed.sealed) {
@@ -91,7 +93,13 @@ impl Arguments {
         self
     }
 
-    pub(super) fn put_back(mut self, grant: &StoredGrant, memory: &Memory) -> Self {
+    pub(super) fn put_back(
+        mut self,
+        grant: &StoredGrant,
+        memory: &Memory,
+        earlier: Option<String>,
+    ) -> Self {
+        self.earlier(earlier);
         self.grant(grant);
         self.memory(memory);
         self
@@ -146,6 +154,12 @@ impl Arguments {
         self.time("memory_last_fetch", of.last_fetch);
         self.text("memory_paused", flag(of.pause.paused));
         self.time("memory_pause_changed_at", of.pause.changed_at);
+    }
+
+    fn earlier(&mut self, text: Option<String>) {
+        if let Some(text) = text {
+            self.text("earlier", text);
+        }
     }
 
     fn grant(&mut self, stored: &StoredGrant) {

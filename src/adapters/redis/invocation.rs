@@ -276,6 +276,7 @@ impl RedisStore {
             grant,
             as_stored,
         } = Look::of(value)?;
+        let state = self.seals.state(&of.credential, &state)?;
         let revealed = self.seals.reveal(of, state, &grant, at)?;
         let mut answer = revealed.record;
         answer.open(&of.rules, self.origin, at)?;

@@ -27,6 +27,7 @@ use crate::domain::protocol::{
     PutBackAnswer, Record, SetPause, Suspect,
 };
 use crate::domain::secret::Fingerprint;
+use crate::domain::time::Timestamp;
 use crate::ports::{BegunIn, SealRefusal, Stamped, Store, StoreError, Subject};
 
 /// The store that replicas share.
@@ -153,20 +154,53 @@ impl RedisStore {
         }
     }
 
-    /// A commit of a stable token may find the same one stored, whose seal is for another expiry.
-    async fn renewed(
-        &self,
-        of: &Subject,
-        input: &Commit,
-    ) -> Result<Option<StoredGrant>, StoreError> {
-        if of.rules.mode != Mode::Stable || !self.seals.seals() {
+    /// The record before a change of which something is to be sealed that only the record tells. `None` for a
+    /// ticket, of which nothing is, and where it cannot be read: of that nothing could be made.
+    async fn before(&self, of: &Subject) -> Result<Option<Stamped<Record>>, StoreError> {
+        let may_be_renewed = of.rules.mode == Mode::Stable && self.seals.seals();
+        if !of.rules.checkable && !may_be_renewed {
             return Ok(None);
         }
-        // What cannot be read is none of which anything could be made.
-        match self.read_one(of).await.map(|read| read.answer.grant) {
-            Ok(Some(stored)) => self.seals.renewed(&of.credential, &stored, &input.grant),
-            Ok(None) | Err(_) => Ok(None),
+        match self.read_one(of).await {
+            Ok(read) => Ok(Some(read)),
+            Err(away @ StoreError::Away(_)) => Err(away),
+            Err(_) => Ok(None),
         }
+    }
+
+    /// A commit of a stable token may find the same one stored, whose seal is for another expiry.
+    fn renewed(
+        &self,
+        of: &Subject,
+        before: Option<&Record>,
+        input: &Commit,
+    ) -> Result<Option<StoredGrant>, StoreError> {
+        match before.and_then(|record| record.grant.as_ref()) {
+            Some(stored) if of.rules.mode == Mode::Stable && self.seals.seals() => {
+                self.seals.renewed(&of.credential, stored, &input.grant)
+            }
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    /// What a change makes of the earlier tokens, as the script is to store it: nothing where it is to leave them
+    /// as they are. They decide nothing, so that a change by another replica since `before` costs some of them at
+    /// most.
+    fn earlier(
+        &self,
+        of: &Subject,
+        before: Option<Stamped<Record>>,
+        change: impl FnOnce(&mut Record, Timestamp),
+    ) -> Result<Option<String>, StoreError> {
+        let Some(Stamped { at, answer }) = before.filter(|_| of.rules.checkable) else {
+            return Ok(None);
+        };
+        let mut record = answer;
+        change(&mut record, at);
+        let text = self
+            .seals
+            .seal_earlier(&of.credential, &record.state.earlier)?;
+        Ok(Some(text.unwrap_or_default()))
     }
 
     /// Whether what this connection wrote last is on a second machine, where there is one.
@@ -227,8 +261,13 @@ impl Store for RedisStore {
 
     async fn commit(&self, of: &Subject, input: &Commit) -> Result<Stamped<Committed>, StoreError> {
         let grant = self.seals.seal(&of.credential, &input.grant)?;
-        let renewed = self.renewed(of, input).await?;
-        let arguments = Arguments::of(&of.rules).commit(&input.attempt, &grant, renewed.as_ref());
+        let before = self.before(of).await?;
+        let renewed = self.renewed(of, before.as_ref().map(|before| &before.answer), input)?;
+        let earlier = self.earlier(of, before, |record, at| {
+            record.commit(input, &of.rules, at);
+        })?;
+        let arguments =
+            Arguments::of(&of.rules).commit(&input.attempt, &grant, renewed.as_ref(), earlier);
         self.change(&self.scripts.commit, of, arguments, Answer::committed)
             .await
     }
@@ -267,7 +306,11 @@ impl Store for RedisStore {
         input: &PutBack,
     ) -> Result<Stamped<PutBackAnswer>, StoreError> {
         let grant = self.seals.seal(&of.credential, &input.grant)?;
-        let arguments = Arguments::of(&of.rules).put_back(&grant, &input.memory);
+        let before = self.before(of).await?;
+        let earlier = self.earlier(of, before, |record, at| {
+            record.put_back(input, &of.rules, at);
+        })?;
+        let arguments = Arguments::of(&of.rules).put_back(&grant, &input.memory, earlier);
         self.change(&self.scripts.put_back, of, arguments, Answer::put_back)
             .await
     }

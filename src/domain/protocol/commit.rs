@@ -41,7 +41,7 @@ impl Record {
             return self.answer_again(input);
         }
         let current = self.is_current(attempt);
-        if rules.mode == Mode::Stable && self.take_stable(input, current, now) {
+        if rules.mode == Mode::Stable && self.take_stable(input, current, rules, now) {
             return self.answer_again(input);
         }
         // A failover to a clock that is behind hands out epochs below versions that exist. Such a grant
@@ -55,7 +55,7 @@ impl Record {
             self.make_suspect(rules, now);
             return Committed::Late;
         }
-        self.publish(input);
+        self.publish(input, rules, now);
         self.answer_again(input)
     }
 
@@ -73,7 +73,13 @@ impl Record {
 
     /// A stable token that came back the same keeps its version and gets the later expiry. Refused
     /// before, it stays dead, and the next fetch is forced. Answers whether that was the case.
-    fn take_stable(&mut self, input: &Commit, current: bool, now: Timestamp) -> bool {
+    fn take_stable(
+        &mut self,
+        input: &Commit,
+        current: bool,
+        rules: &Rules,
+        now: Timestamp,
+    ) -> bool {
         let dead = self
             .grant
             .as_ref()
@@ -89,7 +95,7 @@ impl Record {
                 .as_ref()
                 .is_none_or(|grant| dead || input.grant.expires_at > grant.expires_at);
             if !current && later && input.grant.version > self.state.version {
-                self.publish(input);
+                self.publish(input, rules, now);
                 return true;
             }
             return false;
@@ -112,7 +118,7 @@ impl Record {
         true
     }
 
-    fn publish(&mut self, input: &Commit) {
+    fn publish(&mut self, input: &Commit, rules: &Rules, now: Timestamp) {
         let attempt = &input.attempt;
         self.end_attempt(attempt);
         let state = &mut self.state;
@@ -124,6 +130,6 @@ impl Record {
         state.failures = 0;
         state.cooldown = None;
         state.committed = Some((attempt.epoch, attempt.nonce));
-        self.grant = Some(input.grant.clone());
+        self.replace_grant(input.grant.clone(), rules, now);
     }
 }

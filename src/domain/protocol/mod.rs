@@ -21,6 +21,7 @@ pub use put_back::{PutBack, PutBackAnswer};
 pub use suspect::Suspect;
 
 use super::credential::Mode;
+use super::earlier::EarlierToken;
 use super::epoch::Epoch;
 use super::grant::Grant;
 use super::rules::Rules;
@@ -88,6 +89,27 @@ impl Record {
         self.grant
             .as_ref()
             .filter(|grant| !self.state.is_dead(grant))
+    }
+
+    /// Another grant is the stored one from now on; whoever holds the one before goes on being known by it, dead
+    /// or alive.
+    fn replace_grant(&mut self, grant: Grant, rules: &Rules, now: Timestamp) {
+        let before = self.grant.replace(grant);
+        self.remember_holders(before.as_ref().map(EarlierToken::from), rules, now);
+    }
+
+    /// Somebody may hold these. Only an access token makes its holder known, and only an access token can be
+    /// checked.
+    fn remember_holders(
+        &mut self,
+        of: impl IntoIterator<Item = EarlierToken>,
+        rules: &Rules,
+        now: Timestamp,
+    ) {
+        if rules.checkable {
+            let current = self.grant.as_ref().map(|grant| &grant.digest);
+            self.state.earlier = self.state.earlier.with(of, current, now);
+        }
     }
 
     /// From now on the stored grant may die before it expires. A stable token never does.

@@ -1,6 +1,7 @@
 //! put-back: the store lost a grant that this replica still holds, and upstream accepts it.
 
 use super::Record;
+use crate::domain::earlier::{EarlierToken, EarlierTokens};
 use crate::domain::grant::Grant;
 use crate::domain::rules::Rules;
 use crate::domain::state::Memory;
@@ -11,6 +12,8 @@ use crate::domain::time::Timestamp;
 pub struct PutBack {
     /// What this replica holds.
     pub grant: Grant,
+    /// The tokens before it, as far as this replica remembers.
+    pub earlier: EarlierTokens,
     /// What else it has seen.
     pub memory: Memory,
 }
@@ -32,6 +35,14 @@ impl Record {
     /// Puts a grant back under its own version. Whoever may have fetched meanwhile shows in the close
     /// watch that follows.
     pub fn put_back(&mut self, input: &PutBack, rules: &Rules, now: Timestamp) -> PutBackAnswer {
+        let answer = self.take_back(input, rules, now);
+        // Stored or not, this replica has handed it out.
+        let handed_out = [EarlierToken::from(&input.grant)];
+        self.remember_holders(input.earlier.iter().chain(handed_out), rules, now);
+        answer
+    }
+
+    fn take_back(&mut self, input: &PutBack, rules: &Rules, now: Timestamp) -> PutBackAnswer {
         self.state.raise(&input.memory, rules, now);
         if self.state.is_dead(&input.grant) {
             return PutBackAnswer::Dead;
@@ -57,7 +68,7 @@ impl Record {
         }
         self.state.version = self.state.version.max(grant.version);
         self.state.dead = None;
-        self.grant = Some(grant);
+        self.replace_grant(grant, rules, now);
         self.watch_closely(rules, now);
         PutBackAnswer::Stored
     }

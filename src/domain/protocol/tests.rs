@@ -1,9 +1,12 @@
 //! The rules of the protocol, one by one, as histories of a single record.
 
+mod earlier;
+
 use std::time::Duration;
 
 use super::*;
 use crate::domain::budget::Budget;
+use crate::domain::earlier::EarlierTokens;
 use crate::domain::epoch::{Nonce, Version};
 use crate::domain::secret::{Digest, Secret};
 use crate::domain::state::{Memory, Verdict};
@@ -130,6 +133,10 @@ impl History {
     }
 
     fn put_back(&mut self, grant: &Grant) -> PutBackAnswer {
+        self.put_back_with(grant, EarlierTokens::default())
+    }
+
+    fn put_back_with(&mut self, grant: &Grant, earlier: EarlierTokens) -> PutBackAnswer {
         self.open();
         let memory = Memory {
             version: grant.version,
@@ -139,6 +146,7 @@ impl History {
         self.record.put_back(
             &PutBack {
                 grant: grant.clone(),
+                earlier,
                 memory,
             },
             &self.rules,

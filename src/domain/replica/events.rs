@@ -69,6 +69,7 @@ impl Replica {
         self.unblock_where_changed(&record);
         let cut = self.drop_dead(&record.state);
         self.take_stored(&record, at, sent);
+        self.earlier = record.state.earlier.with(self.earlier.iter(), None, at);
         self.reading = Some(Reading { record, at, sent });
         cut
     }

@@ -16,6 +16,7 @@ pub use view::{View, WhyNot};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::earlier::EarlierTokens;
 use super::epoch::{Epoch, Version};
 use super::grant::Grant;
 use super::history::{History, What};
@@ -45,6 +46,8 @@ pub struct Replica {
     held: Option<Held>,
     /// Budget, last fetch and pause: the furthest values seen.
     seen: Memory,
+    /// The tokens before the stored one: a store that lost its data is told with a put-back.
+    earlier: EarlierTokens,
     /// What an attempt that was under way when the store was last read has charged, and its number.
     under_way: Option<(Epoch, Memory)>,
     reading: Option<Reading>,
@@ -178,6 +181,7 @@ impl Replica {
             floor: Version::default(),
             held: None,
             seen: Memory::default(),
+            earlier: EarlierTokens::default(),
             under_way: None,
             reading: None,
             trouble: None,
@@ -279,6 +283,7 @@ impl Replica {
         };
         Some(PutBack {
             grant,
+            earlier: self.earlier.clone(),
             memory: self.memory(now),
         })
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::*;
 use crate::domain::budget::Budget;
 use crate::domain::credential::Mode;
+use crate::domain::earlier::EarlierToken;
 use crate::domain::epoch::{Epoch, Nonce};
 use crate::domain::protocol::{Permit, Reason};
 use crate::domain::secret::{Digest, Secret};
@@ -168,6 +169,19 @@ fn an_empty_store_gets_the_grant_back() {
     replica.observe(Record::default(), store_time(60), moment(60));
     assert_eq!(served(&replica, 60), Some(Version(7)));
     assert_eq!(step(&replica, 60), Some(Step::Offer));
+}
+
+#[test]
+fn a_store_that_lost_its_data_is_told_of_the_tokens_before_too() {
+    let mut replica = replica();
+    let mut replaced = record(grant(2, 100));
+    let before = EarlierToken::from(&grant(1, 0));
+    replaced.state.earlier = EarlierTokens::of(vec![before]);
+    replica.observe(replaced, store_time(100), moment(100));
+    replica.observe(Record::default(), store_time(101), moment(101));
+    let put_back = replica.put_back(moment(101));
+    let earlier = put_back.map(|it| it.earlier.iter().collect::<Vec<_>>());
+    assert_eq!(earlier, Some(vec![before]));
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod events;
 mod every_store;
 mod failovers;
 mod garbage;
+mod holders;
 mod leaving;
 mod lives;
 mod pause;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use token_broker::adapters::embedded::EmbeddedStore;
 use token_broker::domain::credential::Kind;
+use token_broker::domain::earlier::EarlierTokens;
 use token_broker::domain::protocol::{Attempt, Begun, Record};
 use token_broker::domain::rules::Rules;
 use token_broker::domain::time::Timestamp;
@@ -57,6 +58,22 @@ fn pure(
         Call::Pause(input) => format!("{:?}", record.set_pause(input, now)),
     };
     (answer, None)
+}
+
+/// The same where nobody remembers earlier tokens: what it answers and leaves must be the same but for these.
+fn forgetful(record: &Record, call: &Call, rules: &Rules, now: Timestamp) -> (Answer, Record) {
+    let (mut record, mut call) = (without_earlier(record), call.clone());
+    if let Call::PutBack(put_back) = &mut call {
+        put_back.earlier = EarlierTokens::default();
+    }
+    let (answer, _) = pure(&mut record, &call, rules, now);
+    (answer, without_earlier(&record))
+}
+
+fn without_earlier(record: &Record) -> Record {
+    let mut record = record.clone();
+    record.state.earlier = EarlierTokens::default();
+    record
 }
 
 async fn stored(
@@ -155,7 +172,13 @@ impl World {
                 continue;
             };
             record.open(&of.rules, ORIGIN, now).unwrap();
+            let forgetful = forgetful(&record, &call, rules, now);
             let (expected, begun) = pure(&mut record, &call, rules, now);
+            if forgetful != (expected.clone(), without_earlier(&record)) {
+                return Err(TestCaseError::fail(format!(
+                    "earlier tokens decide about {call:?}: {expected}"
+                )));
+            }
             if let (Call::Begin(input), Some(Begun::Granted(permit))) = (&call, begun) {
                 past.attempts.push(Permitted {
                     attempt: Attempt {

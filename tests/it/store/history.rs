@@ -6,6 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use token_broker::domain::budget::Budget;
 use token_broker::domain::credential::Mode;
+use token_broker::domain::earlier::{self, EarlierToken, EarlierTokens};
 use token_broker::domain::epoch::{Nonce, Version};
 use token_broker::domain::grant::Grant;
 use token_broker::domain::protocol::{
@@ -40,7 +41,7 @@ pub(super) enum Step {
     Release(Ago),
     Claim(Ago, u64),
     Judge(Ago, Verdict, bool),
-    PutBack(Ago, Option<u8>, Remembered),
+    PutBack(Ago, Option<u8>, Remembered, usize),
     Suspect(Ago),
     Pause(bool),
 }
@@ -150,6 +151,11 @@ fn every() -> impl Strategy<Value = u64> {
     prop_oneof![3 => Just(MINUTE), 1 => 0..2 * MINUTE]
 }
 
+/// How many tokens a replica remembers from before: some of what was ever issued, or as many as are kept.
+fn earlier_tokens() -> impl Strategy<Value = usize> {
+    prop_oneof![3 => Just(0), 2 => 1..4_usize, 1 => Just(earlier::MOST + 3)]
+}
+
 fn to_one_of(deadlines: Vec<Deadline>) -> impl Strategy<Value = Step> {
     (prop::sample::select(deadlines), -1..2_i64)
         .prop_map(|(deadline, by)| Step::ToDeadline(deadline, by))
@@ -218,7 +224,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => ago().prop_map(Step::Release),
         4 => (ago(), every()).prop_map(|(ago, every)| Step::Claim(ago, every)),
         6 => (ago(), verdict(), any::<bool>()).prop_map(|(ago, v, r)| Step::Judge(ago, v, r)),
-        4 => (ago(), other_token, remembered()).prop_map(|(ago, t, m)| Step::PutBack(ago, t, m)),
+        4 => (ago(), other_token, remembered(), earlier_tokens())
+            .prop_map(|(ago, t, m, earlier)| Step::PutBack(ago, t, m, earlier)),
         1 => ago().prop_map(Step::Suspect),
         1 => any::<bool>().prop_map(Step::Pause),
     ]
@@ -284,7 +291,7 @@ pub(super) struct Permitted {
     pub(super) secret: Fingerprint,
 }
 
-fn earlier<T>(list: &[T], ago: Ago) -> Option<&T> {
+fn latest_but<T>(list: &[T], ago: Ago) -> Option<&T> {
     list.iter().rev().nth(ago).or(list.first())
 }
 
@@ -306,11 +313,11 @@ impl Past {
             }
             Step::BeginAgain(ago, memory) => {
                 let memory = self.memory(memory, record, now);
-                let begin = *earlier(&self.begins, *ago)?;
+                let begin = *latest_but(&self.begins, *ago)?;
                 Call::Begin(Begin { memory, ..begin })
             }
             Step::Commit(ago, token, life) => {
-                let of = *earlier(&self.attempts, *ago)?;
+                let of = *latest_but(&self.attempts, *ago)?;
                 let version = Version::fetched_under(of.attempt.epoch);
                 let life = Duration::from_micros(*life);
                 let grant = sample::grant(version, *token, of.begun_at, life);
@@ -322,9 +329,9 @@ impl Past {
                 self.grants.push(grant);
                 Call::Commit(commit)
             }
-            Step::CommitAgain(ago) => Call::Commit(earlier(&self.commits, *ago)?.clone()),
+            Step::CommitAgain(ago) => Call::Commit(latest_but(&self.commits, *ago)?.clone()),
             Step::Fail(ago, class, cooldown) => {
-                let of = *earlier(&self.attempts, *ago)?;
+                let of = *latest_but(&self.attempts, *ago)?;
                 Call::Fail(Failure {
                     attempt: of.attempt,
                     class: *class,
@@ -332,7 +339,7 @@ impl Past {
                     secret: of.secret,
                 })
             }
-            Step::Release(ago) => Call::Release(earlier(&self.attempts, *ago)?.attempt),
+            Step::Release(ago) => Call::Release(latest_but(&self.attempts, *ago)?.attempt),
             Step::Claim(ago, every) => Call::Claim(Claim {
                 version: self.version(*ago, record),
                 every: Duration::from_micros(*every),
@@ -342,14 +349,19 @@ impl Past {
                 verdict: *verdict,
                 reported: *reported,
             }),
-            Step::PutBack(ago, token, memory) => {
-                let mut grant = earlier(&self.grants, *ago)?.clone();
+            Step::PutBack(ago, token, memory, earlier) => {
+                let mut grant = latest_but(&self.grants, *ago)?.clone();
                 if let Some(token) = token {
                     let other = sample::grant(grant.version, *token, now, Duration::ZERO);
                     (grant.value, grant.digest) = (other.value, other.digest);
                 }
                 let memory = self.memory(memory, record, now);
-                Call::PutBack(PutBack { grant, memory })
+                let earlier = self.earlier_tokens(*earlier, now);
+                Call::PutBack(PutBack {
+                    grant,
+                    earlier,
+                    memory,
+                })
             }
             Step::Suspect(ago) => Call::Suspect(Suspect {
                 floor: self.version(*ago, record),
@@ -358,12 +370,22 @@ impl Past {
         })
     }
 
+    /// So many tokens that were issued before, and where that is not enough, some that nobody has heard of.
+    fn earlier_tokens(&self, count: usize, now: Timestamp) -> EarlierTokens {
+        let issued = self.grants.iter().rev().skip(1).map(EarlierToken::from);
+        let foreign = (100..).map(|token| {
+            let life = sample::secs(token.into());
+            EarlierToken::from(&sample::grant(Version(1), token, now, life))
+        });
+        EarlierTokens::of(issued.chain(foreign).take(count).collect())
+    }
+
     fn version(&self, ago: Ago, record: &Record) -> Version {
         match (ago, &record.grant) {
             (0, Some(grant)) => grant.version,
             (1, _) => Version::fetched_under(record.state.epoch),
             (2, _) => Version(record.state.epoch.0 + 5),
-            _ => earlier(&self.attempts, ago.saturating_sub(3))
+            _ => latest_but(&self.attempts, ago.saturating_sub(3))
                 .map(|of| Version::fetched_under(of.attempt.epoch))
                 .unwrap_or_default(),
         }

@@ -10,10 +10,13 @@ use token_broker::adapters::embedded::EmbeddedStore;
 use token_broker::adapters::redis::RedisStore;
 use token_broker::adapters::sealed::Seals;
 use token_broker::domain::credential::Mode;
+use token_broker::domain::earlier::{EarlierToken, EarlierTokens};
 use token_broker::domain::epoch::{Nonce, Version};
 use token_broker::domain::grant::Grant;
-use token_broker::domain::protocol::{Attempt, Begun, Commit, Committed, PutBack, PutBackAnswer};
-use token_broker::domain::state::Memory;
+use token_broker::domain::protocol::{
+    Attempt, Begun, Commit, Committed, Judge, PutBack, PutBackAnswer,
+};
+use token_broker::domain::state::{Memory, Verdict};
 use token_broker::ports::{SealRefusal, SealWatch, Signal, Store, StoreError, Subject};
 use token_broker::sealing::{Sealing, SealingKey};
 
@@ -101,6 +104,7 @@ async fn what_lies_in_redis_is_sealed_and_each_replica_with_the_key_reads_it() {
     server.command(&["DEL", &grant_key(&of)]);
     let put_back = PutBack {
         grant: grant.clone(),
+        earlier: EarlierTokens::default(),
         memory: Memory {
             version: grant.version,
             ..Memory::default()
@@ -110,6 +114,78 @@ async fn what_lies_in_redis_is_sealed_and_each_replica_with_the_key_reads_it() {
     assert_eq!(answer, PutBackAnswer::Stored);
     assert!(field(&server, &of, "sealed").starts_with("1.k2."));
     assert_eq!(stored_grant(&old, &of).await, Some(grant));
+}
+
+/// Refreshes until the list of earlier tokens holds the first one.
+async fn replaced(store: &dyn Store, of: &Subject) -> Grant {
+    let first = refresh(store, of, 1).await;
+    let dead = Judge {
+        version: first.version,
+        verdict: Verdict::Refused,
+        reported: false,
+    };
+    store.judge(of, &dead).await.unwrap();
+    let permit = permit(store, of, 2).await;
+    let version = Version::fetched_under(permit.epoch);
+    let commit = Commit {
+        attempt: Attempt {
+            epoch: permit.epoch,
+            nonce: Nonce(2),
+        },
+        grant: grant(version, 2, permit.begun_at, secs(7200)),
+    };
+    store.commit(of, &commit).await.unwrap();
+    first
+}
+
+async fn earlier(store: &dyn Store, of: &Subject) -> Vec<EarlierToken> {
+    let record = store.read(&[of]).await.unwrap().pop().unwrap();
+    record.unwrap().answer.state.earlier.iter().collect()
+}
+
+#[tokio::test]
+async fn nobody_who_can_write_to_redis_slips_an_earlier_token_in() {
+    let server = RedisServer::start();
+    let plain = redis_store(&server);
+    let (on, required) = (
+        with_keys(&server, &[K1], Sealing::On),
+        with_keys(&server, &[K1], Sealing::Required),
+    );
+    let (of, other) = (subject(Mode::Token), subject(Mode::Token));
+    let state = |of: &Subject| grant_key(of).replace(":grant", ":state");
+    let text = |of: &Subject| {
+        let reply = server.command(&["HGET", &state(of), "earlier"]);
+        reply.lines().nth(1).unwrap_or_default().to_owned()
+    };
+    let put = |of: &Subject, text: &str| {
+        server.command(&["HSET", &state(of), "earlier", text]);
+    };
+
+    let first = EarlierToken::from(&replaced(&required, &of).await);
+    assert_eq!(earlier(&required, &of).await, [first]);
+    let sealed = text(&of);
+    assert!(sealed.starts_with("1.k1."), "{sealed}");
+    assert!(!sealed.contains(&first.digest.to_string()));
+    // Who has no key, or another one, knows of none, and is kept from nothing.
+    assert_eq!(
+        earlier(&with_keys(&server, &[K2], Sealing::Off), &other).await,
+        []
+    );
+
+    let in_the_clear = EarlierToken::from(&replaced(&plain, &other).await);
+    let clear = text(&other);
+    assert_eq!(earlier(&on, &other).await, [in_the_clear], "from before");
+    put(&of, &clear);
+    assert_eq!(earlier(&required, &of).await, [], "in the clear");
+    put(&other, &sealed);
+    assert_eq!(earlier(&on, &other).await, [], "another app's");
+    let mut changed = sealed.clone();
+    changed.replace_range(60..61, if &sealed[60..61] == "x" { "y" } else { "x" });
+    for damaged in [changed.as_str(), "1.k1", "x", ",", "::", &clear[..70]] {
+        put(&of, damaged);
+        assert_eq!(earlier(&on, &of).await, [], "{damaged}");
+        assert!(stored_grant(&on, &of).await.is_some(), "the app is served");
+    }
 }
 
 #[tokio::test]
@@ -180,6 +256,7 @@ async fn a_changed_grant_is_refused_counted_and_gone_and_everybody_is_told() {
         // Whoever holds it puts it back, and nobody has to fetch.
         let put_back = PutBack {
             grant: grant.clone(),
+            earlier: EarlierTokens::default(),
             memory: Memory::default(),
         };
         store.put_back(&of, &put_back).await.unwrap();

@@ -119,6 +119,7 @@ local STATE = {
   { 'check_verdict', 'verdict', 'maybe' },
   { 'committed_epoch', 'number', 'committed' },
   { 'committed_nonce', 'nonce', 'committed' },
+  { 'earlier', 'value', 'maybe' },
 }
 -- The value stands in one of two fields, in the clear or sealed: to a script it is the same, a text.
 local GRANT = {

@@ -74,6 +74,14 @@ function Record:end_dead()
   state.dead_version, state.dead_epoch, state.dead_reported = nil, nil, nil
 end
 
+-- What the change makes of the earlier tokens, which may be sealed, comes with it; '' = there are none.
+function Record:take_earlier()
+  local text = argument.earlier
+  if text then
+    self.state.earlier = text ~= '' and text or nil
+  end
+end
+
 -- The other replicas are to look at this record.
 function Record:announce()
   self.announced = true
@@ -90,6 +98,7 @@ local function change(name)
     return { 'foreign', foreign }
   end
   local answer = { 'ok', whole(now), unpack(record[name](record)) }
+  record:take_earlier()
   record:save()
   if record.announced then
     local message = 'changed ' .. argument.credential .. ' ' .. whole(record.state.version)
