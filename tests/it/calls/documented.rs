@@ -78,7 +78,7 @@ const PERSON: &str = r#"{
   "unionid": "o6_bmasdasdsad6_2sgVt7hMZOPfL"
 }"#;
 
-/// A server that answers each path so, whoever asks.
+/// A server that answers each path so, whoever asks, where a body is said to be JSON.
 fn answering(replies: &'static [(&'static str, &'static str)]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -86,7 +86,9 @@ fn answering(replies: &'static [(&'static str, &'static str)]) -> String {
         while let Ok((mut stream, _)) = listener.accept() {
             let request = whole(&mut stream);
             let path = request.split([' ', '?']).nth(1).unwrap_or_default();
-            let body = replies.iter().find(|(known, _)| *known == path);
+            let said = request.starts_with("GET ")
+                || request.contains("content-type: application/json\r\n");
+            let body = replies.iter().find(|(known, _)| said && *known == path);
             let body = body.map_or("{}", |(_, body)| body);
             let head = format!(
                 "HTTP/1.1 200 OK\r\ncontent-type: application/json; encoding=utf-8\r\n\

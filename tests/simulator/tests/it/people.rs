@@ -79,6 +79,10 @@ async fn a_batch_has_at_most_a_hundred_and_no_unknown_one() {
     assert_eq!(both["user_info_list"][0]["openid"], STRANGER);
     assert_eq!(both["user_info_list"][1]["subscribe"], 1);
     assert_eq!(ask(&[FOLLOWER, "o-nobody"]).await["errcode"], 40003);
+    let unsaid = client().post(format!("{}{target}", wechat.base_url()));
+    let unsaid = unsaid.body(json!({"user_list": [{"openid": FOLLOWER}]}).to_string());
+    let told: Value = unsaid.send().await.unwrap().json().await.unwrap();
+    assert_eq!(told["user_info_list"][0]["openid"], FOLLOWER);
     assert_eq!(wechat.violations(), []);
     assert_eq!(ask(&[FOLLOWER; 101]).await["errcode"], 40032);
     assert_eq!(ask(&[]).await["errcode"], 40032);
