@@ -1,5 +1,6 @@
 // A browser that looks at pages: one JSON visit a line comes in, one JSON report a line goes out.
-// A visit: {url, lang, dark, narrow, script, shot, expect, then}. `then` is words to wait for on the open page.
+// A visit: {url, lang, dark, narrow, script, shot, expect, then, ready, vendored}. `then` is words to wait for on the open
+// page, `ready` a selector of what must be there first; how a vendored page looks is not judged.
 import { createInterface } from 'node:readline';
 import { createRequire } from 'node:module';
 import { existsSync, readFileSync } from 'node:fs';
@@ -30,7 +31,7 @@ async function look(visit) {
       if (!own) problems.push(`asks elsewhere: ${request.url()}`);
     });
     await page.goto(visit.url, { waitUntil: 'load' });
-    if (visit.script) await page.locator('#freshness.live, .runbook').first().waitFor({ timeout: 15000 });
+    if (visit.script) await page.locator(visit.ready ?? '#freshness.live, .runbook').first().waitFor({ timeout: 15000 });
     if (visit.then) {
       process.stdout.write('{"open":true}\n');
       await page.getByText(visit.then).first().waitFor({ timeout: 30000 });
@@ -40,7 +41,7 @@ async function look(visit) {
       if (!text.includes(words)) problems.push(`does not say: ${words}\n${text.slice(0, 800)}`);
     }
     if (visit.shot) await page.screenshot({ path: visit.shot, fullPage: visit.whole ?? true });
-    if (visit.script) {
+    if (visit.script && !visit.vendored) {
       const wide = await page.evaluate(() => document.scrollingElement.scrollWidth - window.innerWidth);
       if (wide > 0) problems.push(`is ${wide} px wider than the screen`);
       await page.evaluate(axe);

@@ -98,6 +98,12 @@ def refusals(browser):
             ["本副本的最近事件", "已刷新：没有 token"], path=f"/?app={APP}",
         )
 
+        # The interface's page is Swagger UI, under a policy of ours.
+        browser.visit(
+            "the interface", fleet.api[0] + "/docs/", ready=".opblock-summary", vendored=True,
+            expect=["token-broker", "The current access token", "/sns/userinfo"],
+        )
+
         for name, errcode, english, chinese in (
             ("cooldown", 50004, "WeChat forbids this account the call", "微信禁止该账号调用"),
             ("secret refused", 40125, "WeChat refuses the AppSecret", "微信拒绝 AppSecret"),

@@ -170,7 +170,7 @@ def main():
         with_("TokenBrokerAppPaused", fleet, r'"status": "paused"', r'"paused": false')
 
         for name in ("OverlapDetected", "GrantPending", "Panics", "Absent", "ReplicaWithoutGrant",
-                     "TokenSloFastBurn", "TokenSloSlowBurn"):
+                     "TicketNotKept", "TokenSloFastBurn", "TokenSloSlowBurn"):
             with_(f"TokenBroker{name}", fleet)
 
         # Redis is killed, and an empty one is started in its place: nothing is fetched for it.

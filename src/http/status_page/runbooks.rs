@@ -40,6 +40,7 @@ books!(
     "TokenBrokerStoreAway",
     "TokenBrokerStoreLosesData",
     "TokenBrokerStoreUnusable",
+    "TokenBrokerTicketNotKept",
     "TokenBrokerTokenSloFastBurn",
     "TokenBrokerTokenSloSlowBurn",
     "TokenBrokerWeChatAway",

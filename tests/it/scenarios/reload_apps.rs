@@ -185,6 +185,39 @@ async fn apps_come_and_go_under_load() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_app_gets_and_loses_tickets_under_load_and_its_token_stays() {
+    let without = AppUnderTest::new(APP);
+    let mut rig = Rig::start(std::slice::from_ref(&without), |settings| settings).await;
+    let load = rig.load(APP);
+    let path = format!("/ticket/{APP}/jsapi");
+    assert_eq!(rig.caller.get(&path).await.code(), "ticket_not_kept");
+
+    let with = vec![AppUnderTest::with_tickets(APP)];
+    rig.reload(|settings| settings.apps(with.clone())).await;
+    let reply = rig.caller.get(&path).await;
+    assert_eq!(reply.status, 200, "the first request waits: {reply:?}");
+    let version = reply.version();
+    let fetched = |rig: &Rig| rig.wechat.count(APP, Endpoint::Ticket);
+    let soon = Duration::from_secs(10);
+    eventually("both tickets", soon, async || fetched(&rig) == 2).await;
+
+    rig.reload(|settings| settings.apps(vec![without.clone()]))
+        .await;
+    assert_eq!(rig.caller.get(&path).await.code(), "ticket_not_kept");
+    let series = rig.process.metrics().await;
+    assert!(
+        !series.contains("token_broker_ticket_servable{"),
+        "{series}"
+    );
+
+    rig.reload(|settings| settings.apps(with)).await;
+    let back = rig.caller.get(&path).await;
+    assert_eq!(back.version(), version, "it was left in the store");
+    load.stop().await;
+    assert_eq!((rig.fetches(APP), fetched(&rig)), (1, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_secret_is_rotated_under_load_by_swapping_a_mounted_file() {
     let rig = Rig::start(&[AppUnderTest::new(APP)], |settings| {
         // Due at once, so that the old secret is found refused.
