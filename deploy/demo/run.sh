@@ -3,44 +3,15 @@
 # Ctrl-C. Everything it makes, the caller's key included, lives in a directory that goes with it.
 set -eu
 
-bin=${CARGO_TARGET_DIR:-target}/debug
-dir=$(mktemp -d)
+. "$(dirname "$0")/pair.sh"
+trap 'stop; exit 0' INT TERM
+
 api=${DEMO_LISTEN:-127.0.0.1:8080}
 ops=${DEMO_OPS_LISTEN:-127.0.0.1:9090}
-wechat=${DEMO_WECHAT:-127.0.0.1:9680}
-simulator='' broker=''
-
-stop() {
-    trap - INT TERM EXIT
-    for pid in $broker $simulator; do
-        kill "$pid" 2>/dev/null || true
-        wait "$pid" 2>/dev/null || true
-    done
-    rm -rf "$dir"
-}
-trap 'stop; exit 0' INT TERM
-trap stop EXIT
-
-"$bin/wechat-simulator" --listen "$wechat" \
-    --app wx0000000000000001=demo-secret-one --app wx0000000000000002=demo-secret-two \
-    >"$dir/simulator.out" 2>"$dir/simulator.log" &
-simulator=$!
-
-"$bin/token-broker" key new demo >"$dir/key.txt" 2>/dev/null
-key=$(grep -o 'tbk_demo_[0-9a-f]\{64\}' "$dir/key.txt" | head -n 1)
-hash=$(grep -o 'sha256:[0-9a-f]\{64\}' "$dir/key.txt" | head -n 1)
-
-cat >"$dir/config.toml" <<TOML
-[server]
-listen = "$api"
-ops_listen = "$ops"
-
-[store]
-path = "$dir/token-broker.redb"
-
-[upstream]
-base_url = "http://$wechat"
-
+start_wechat --listen "${DEMO_WECHAT:-127.0.0.1:9680}" \
+    --app wx0000000000000001=demo-secret-one --app wx0000000000000002=demo-secret-two
+make_caller demo
+configure "$api" "$ops" <<TOML
 [[apps]]
 appid = "wx0000000000000001"
 secret = "demo-secret-one"
@@ -49,18 +20,12 @@ secret = "demo-secret-one"
 appid = "wx0000000000000002"
 secret = "demo-secret-two"
 mode = "stable"
-
-[[callers]]
-id = "demo"
-keys = ["$hash"]
-allow = [{ appids = ["*"], verbs = ["read", "call", "refresh", "admin"] }]
 TOML
-
-"$bin/token-broker" serve --config "$dir/config.toml" &
+"$bin/token-broker" serve --config "$dir/broker.toml" &
 broker=$!
 
 tries=0
-until "$bin/token-broker" healthcheck --ready --config "$dir/config.toml" 2>/dev/null; do
+until "$bin/token-broker" healthcheck --ready --config "$dir/broker.toml" 2>/dev/null; do
     tries=$((tries + 1))
     if [ "$tries" -gt 100 ] || ! kill -0 "$broker" 2>/dev/null || ! kill -0 "$simulator" 2>/dev/null; then
         echo "The demo did not start. The simulator said:" >&2
@@ -84,8 +49,8 @@ In a browser: http://$ops/ is the status page, http://$api/docs/ the interface.
 
 Somebody else fetches with the app's secret, and your token dies within five minutes; report it:
 
-  curl -X POST 'http://$wechat/_simulator/foreign_fetch?appid=wx0000000000000001'
-  curl http://$wechat/_simulator/state
+  curl -X POST '$wechat/_simulator/foreign_fetch?appid=wx0000000000000001'
+  curl $wechat/_simulator/state
 
 Ctrl-C stops both.
 TEXT

@@ -5,7 +5,6 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-bin=${CARGO_TARGET_DIR:-target}/debug
 venv=${CONTRACT_VENV:-target/contract-venv}
 seconds=${SECONDS_OF_FUZZING:-300}
 # The versions this was tried with.
@@ -18,68 +17,36 @@ if [ ! -x "$venv/bin/schemathesis" ]; then
     "$venv/bin/pip" install --quiet $packages
 fi
 
-dir=$(mktemp -d)
-simulator='' broker=''
-stop() {
-    trap - INT TERM EXIT
-    for pid in $broker $simulator; do
-        kill "$pid" 2>/dev/null || true
-        wait "$pid" 2>/dev/null || true
-    done
-    rm -rf "$dir"
-}
-trap 'stop; exit 130' INT TERM
-trap stop EXIT
-
-# Waits for a line of a log, which may not be there yet, and prints what stands in it where the pattern has its group.
-await() {
-    tries=0
-    until found=$(sed -n "s#.*$2.*#\1#p" "$1" 2>/dev/null | head -n 1) && [ -n "$found" ]; do
-        tries=$((tries + 1))
-        [ "$tries" -le 150 ] || { echo "There is no '$2' in $1:" >&2; cat "$1" >&2; exit 1; }
-        sleep 0.1
-    done
-    echo "$found"
-}
-
+. "$here/../../deploy/demo/pair.sh"
 app=wx0000000000000001
-"$bin/wechat-simulator" --listen 127.0.0.1:0 --app "$app=contract-secret" \
-    --user "$app=oABCD1234567890abcdefghijkl" >"$dir/simulator.log" 2>&1 &
-simulator=$!
-wechat=$(await "$dir/simulator.log" '\(http://127[0-9.:]*\)')
-
-"$bin/token-broker" key new contract >"$dir/key" 2>/dev/null
-key=$(grep -o 'tbk_contract_[0-9a-f]*' "$dir/key" | head -n 1)
-hash=$(grep -o 'sha256:[0-9a-f]*' "$dir/key" | head -n 1)
-cat >"$dir/broker.toml" <<TOML
-[server]
-listen = "127.0.0.1:0"
-ops_listen = "127.0.0.1:0"
-[store]
-path = "$dir/token-broker.redb"
-[upstream]
-base_url = "$wechat"
+start_wechat --listen 127.0.0.1:0 --app "$app=contract-secret" --user "$app=oABCD1234567890abcdefghijkl"
+make_caller contract
+configure 127.0.0.1:0 127.0.0.1:0 <<TOML
 [[apps]]
 appid = "$app"
 secret = "contract-secret"
-[[callers]]
-id = "contract"
-keys = ["$hash"]
-allow = [{ appids = ["*"], verbs = ["read", "call", "refresh", "admin"] }]
+tickets = ["jsapi", "wx_card"]
 TOML
 RUST_BACKTRACE=1 "$bin/token-broker" serve --config "$dir/broker.toml" 2>"$dir/broker.log" &
 broker=$!
 api=http://$(await "$dir/broker.log" '"message":"started".*"listen":"\([^"]*\)"')
-await "$dir/broker.log" '"message":"\(refreshed\)"' >/dev/null
 
-# A fetch is counted by WeChat, not by the broker.
+# What WeChat counts, not the broker.
 fetches() {
     "$venv/bin/python" -c '
 import json, sys, urllib.request
 calls = json.load(urllib.request.urlopen(sys.argv[1] + "/_simulator/calls"))
 calls = calls.get("calls", calls) if isinstance(calls, dict) else calls
-print(sum(call["endpoint"] in ("token", "stable_token") for call in calls))' "$wechat"
+print(sum(call["endpoint"] in ("token", "stable_token", "getticket") for call in calls))' "$wechat"
 }
+
+# The token and both tickets.
+tries=0
+until [ "$(fetches)" -eq 3 ]; do
+    tries=$((tries + 1))
+    [ "$tries" -le 100 ] || { echo "The broker has not fetched what it keeps:" >&2; cat "$dir/broker.log" >&2; exit 1; }
+    sleep 0.1
+done
 
 before=$(fetches)
 "$bin/token-broker" openapi >"$dir/openapi.json"
