@@ -53,7 +53,7 @@ rounds(
   async (code) => {
     const provider = app.getOAuth();
     provider._baseUrl = `${BROKER}/sns`;
-    const token = await provider.tokenFromCode(code);
-    expect(token.openid === OPENID, token);
+    const user = await provider.userFromCode(code);
+    expect(user.getId() === OPENID && user.getNickname(), user);
   },
 );

@@ -28,7 +28,13 @@ class OAuth(WeChatOAuth):
 
 def oauth():
     web = OAuth(APPID, KEY, "https://shop.example.com/", scope="snsapi_userinfo")
-    assert web.fetch_access_token(os.environ["CODE"])["openid"] == OPENID
+    first = web.fetch_access_token(os.environ["CODE"])
+    assert first["openid"] == OPENID
+    assert web.check_access_token()
+    assert web.get_user_info()["nickname"]
+    renewed = web.refresh_access_token(web.refresh_token)
+    assert renewed["access_token"] != first["access_token"]
+    assert web.get_user_info()["openid"] == OPENID
 
 
 def user():
