@@ -262,8 +262,8 @@ pub enum Checked {
 #[async_trait]
 pub trait WeChatCalls: Send + Sync {
     /// Sends one call for an app: once, with a bound on its time and on the size of the reply, following no
-    /// redirect.
-    async fn send(&self, app: &AppId, call: Outgoing) -> Called;
+    /// redirect. Without an app, it is a call with a person's token, which may be of any.
+    async fn send(&self, app: Option<&AppId>, call: Outgoing) -> Called;
 }
 
 /// A call to be sent. Not `Debug`: it holds tokens and codes.

@@ -1,6 +1,7 @@
+#!/bin/sh
 # A simulated WeChat and one broker in front of it, in a directory that goes with them; to be read by a script (`.`)
 # that says what they are to be. Needs `set -eu`.
-# shellcheck shell=sh
+# shellcheck disable=SC2034 # Whoever reads it has a use for what it sets.
 
 bin=${CARGO_TARGET_DIR:-target}/debug
 dir=$(mktemp -d)

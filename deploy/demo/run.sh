@@ -3,6 +3,7 @@
 # Ctrl-C. Everything it makes, the caller's key included, lives in a directory that goes with it.
 set -eu
 
+# shellcheck source=deploy/demo/pair.sh
 . "$(dirname "$0")/pair.sh"
 trap 'stop; exit 0' INT TERM
 

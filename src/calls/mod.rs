@@ -7,6 +7,7 @@
 //! Most are calls that the broker knows, typed; [`passage`] passes on those that only their callers know.
 
 mod passage;
+mod persons;
 pub mod pipe;
 mod places;
 mod profile;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use crate::broker::{Broker, Refusal};
+use crate::domain::app_id::AppId;
 use crate::domain::secret::Secret;
 use crate::domain::upstream_error::UpstreamError;
 use crate::metrics::CallMetrics;
@@ -45,7 +47,7 @@ pub struct Calls {
 pub enum CallError {
     /// There is no token to make it with.
     NoToken(Refusal),
-    /// As many calls as may be are under way for the app; how many that is.
+    /// As many calls as may be are under way for the app, or with people's tokens; how many that is.
     TooMany(usize),
     /// WeChat refused it, in so many words.
     Refused(UpstreamError),
@@ -98,9 +100,17 @@ impl Calls {
         self.send(id, make(&current.grant.value)).await
     }
 
-    /// One call, sent once.
+    /// One call for an app, sent once.
     async fn send<T: DeserializeOwned>(&self, id: SlotId, call: Outgoing) -> Result<T, CallError> {
-        match self.wechat.send(self.broker.app(id), call).await {
+        self.send_for(Some(self.broker.app(id)), call).await
+    }
+
+    async fn send_for<T: DeserializeOwned>(
+        &self,
+        app: Option<&AppId>,
+        call: Outgoing,
+    ) -> Result<T, CallError> {
+        match self.wechat.send(app, call).await {
             // What the reply says otherwise is not repeated: it may hold tokens.
             Called::Answered(body) => serde_json::from_slice(&body).map_err(|_| {
                 CallError::Unclear("the reply is not what this call answers".to_owned())

@@ -74,7 +74,7 @@ pub struct Answer {
 #[derive(Clone)]
 pub(super) struct Gate {
     limits: PassageLimits,
-    places: Places,
+    pub(super) places: Places,
 }
 
 impl Gate {
@@ -92,7 +92,7 @@ impl Calls {
     /// # Errors
     /// There is no place or no token for it, it could not be sent, or no usable reply came.
     pub async fn pass(&self, id: SlotId, passage: Passage) -> Result<Answer, CallError> {
-        let place = self.gate.places.take(id);
+        let place = self.gate.places.take(Some(id));
         let place = place.ok_or(CallError::TooMany(self.gate.places.most()))?;
         let deadline = Instant::now() + self.gate.limits.longest;
         let answered = timeout_at(deadline, self.pass_within(id, passage)).await;

@@ -1,5 +1,5 @@
 //! How many calls may be under way for one app at the same time: a team whose calls are slow takes its own places
-//! up, and nobody else's.
+//! up, and nobody else's. Calls of no app, with people's tokens, have theirs together.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,14 +10,17 @@ use crate::snapshot::SlotId;
 #[derive(Clone, Debug)]
 pub(super) struct Places {
     most: usize,
-    taken: Arc<Mutex<HashMap<SlotId, usize>>>,
+    taken: Arc<Mutex<HashMap<Whose, usize>>>,
 }
+
+/// Whose places they are: an app's, or those of calls with people's tokens.
+type Whose = Option<SlotId>;
 
 /// A place, given back when it is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
-    of: SlotId,
-    taken: Arc<Mutex<HashMap<SlotId, usize>>>,
+    of: Whose,
+    taken: Arc<Mutex<HashMap<Whose, usize>>>,
 }
 
 impl Places {
@@ -33,7 +36,7 @@ impl Places {
     }
 
     /// A place for one call, where one is free.
-    pub(super) fn take(&self, of: SlotId) -> Option<Place> {
+    pub(super) fn take(&self, of: Whose) -> Option<Place> {
         let mut all = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = all.entry(of).or_default();
         if *taken >= self.most {

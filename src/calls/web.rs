@@ -236,7 +236,7 @@ impl Calls {
         ]
     }
 
-    fn of_person(token: &str, openid: &str) -> Vec<(&'static str, Argument)> {
+    pub(super) fn of_person(token: &str, openid: &str) -> Vec<(&'static str, Argument)> {
         vec![
             ("access_token", Argument::Secret(Secret::new(token))),
             ("openid", Argument::Plain(openid.to_owned())),

@@ -6,6 +6,47 @@ use std::fmt;
 /// The longest path that is passed on, in bytes; WeChat's have some 60.
 const MAX_LEN: usize = 256;
 
+/// The fronts of WeChat's paths: what its API is divided into. None of them begins as a path of ours does.
+///
+/// From the documents of official accounts, mini-programs, mini-games, shops and devices on developers.weixin.qq.com, as
+/// they and WxJava's tables of addresses (`WxMpApiUrl`, `WxMaApiUrlConstants`, `WxChannelApiUrlConstants`) stood in 2026.
+/// WeChat adds to them: another one is a line here, and works by `/gateway` before.
+pub const FAMILIES: [&str; 33] = [
+    "/cgi-bin",
+    "/wxa",
+    "/wxaapi",
+    "/wxadrama",
+    "/sns",
+    "/bizwifi",
+    "/card",
+    "/channels",
+    "/cityservice",
+    "/customservice",
+    "/cv",
+    "/datacube",
+    "/device",
+    "/donut",
+    "/hardware",
+    "/intp",
+    "/mall",
+    "/marketing",
+    "/merchant",
+    "/nontax",
+    "/product",
+    "/promoter",
+    "/publisher",
+    "/redpacketcover",
+    "/retail",
+    "/scan",
+    "/semantic",
+    "/shakearound",
+    "/shop",
+    "/tcb",
+    "/union",
+    "/wedata",
+    "/xpay",
+];
+
 /// A path, `/part/part…`, each part `[A-Za-z0-9_-]+`.
 ///
 /// WeChat's own paths are all of this form. It has no dot, no percent sign, no semicolon, no colon, no empty part:

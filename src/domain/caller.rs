@@ -198,6 +198,15 @@ impl Rights {
             .add(verbs, paths);
     }
 
+    /// Adds all that `others` allow.
+    pub fn add(&mut self, others: &Self) {
+        let everywhere = &others.everywhere;
+        self.allow_everywhere(everywhere.verbs, &everywhere.paths);
+        for (app, allowed) in &others.by_app {
+            self.allow_on(app.clone(), allowed.verbs, &allowed.paths);
+        }
+    }
+
     /// Whether the caller may do this with this app.
     #[must_use]
     pub fn allows(&self, app: &AppId, verb: Verb) -> bool {
@@ -208,6 +217,13 @@ impl Rights {
     #[must_use]
     pub fn opens(&self, app: &AppId, path: &str) -> bool {
         self.allows(app, Verb::Call) && self.on(app).paths.open(path)
+    }
+
+    /// Whether there is an app that the caller may ask WeChat for this path of its for.
+    #[must_use]
+    pub fn opens_somewhere(&self, path: &str) -> bool {
+        let mut all = std::iter::once(&self.everywhere).chain(self.by_app.values());
+        all.any(|allowed| allowed.verbs.contains(Verb::Call) && allowed.paths.open(path))
     }
 
     /// Whether the caller has any right on this app: on any other, it cannot tell whether it exists.

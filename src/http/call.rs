@@ -174,6 +174,33 @@ impl Call {
         }
     }
 
+    /// Whether people's tokens open this path of WeChat's, which no key comes with: only where some caller may ask for
+    /// it, and where tokens are keys at all.
+    pub(super) fn open_to_persons(&self, path: &'static str) -> Result<(), Problem> {
+        if self.gateway().tokens_as_keys && self.callers.open_somewhere(path) {
+            Ok(())
+        } else {
+            Err(Problem::closed_to_persons())
+        }
+    }
+
+    /// The app of this name, where people's refresh tokens open `path` to it.
+    pub(super) fn app_open_to_persons(
+        &self,
+        asked: &str,
+        path: &'static str,
+    ) -> Result<SlotId, Problem> {
+        self.open_to_persons(path)?;
+        let hidden = || Problem::unknown_app(AppId::parse(asked).ok());
+        let id = self.broker().find(asked).ok_or_else(hidden)?;
+        self.app.set(Some(id));
+        if self.callers.open(self.broker().app(id), path) {
+            Ok(id)
+        } else {
+            Err(hidden())
+        }
+    }
+
     /// This app, where the caller may do this with it.
     pub(super) fn app_of(
         &self,

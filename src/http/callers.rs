@@ -8,7 +8,9 @@ use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use super::problem::Problem;
 use super::rate::Rate;
 use super::shown::ShownNames;
+use crate::calls::{RENEW, WEB_CHECK, WEB_USER};
 use crate::config::CallerConfig;
+use crate::domain::app_id::AppId;
 use crate::domain::caller::{CallerId, Paths, Rights, Verb};
 use crate::domain::secret::Digest;
 use crate::key::CallerKey;
@@ -21,6 +23,10 @@ pub struct Callers {
     by_certificate: HashMap<String, CallerId>,
     /// Where no caller is configured, everybody may do everything.
     anybody: Option<Rights>,
+    /// What any of them may do.
+    together: Rights,
+    /// Those of the paths that a person's token opens which any of them may ask for, for any app.
+    open_somewhere: Vec<&'static str>,
 }
 
 /// A caller with its pace.
@@ -97,6 +103,12 @@ impl Callers {
             rights.allow_everywhere(Verb::ALL.into_iter().collect(), &Paths::All);
             rights
         });
+        let mut together = anybody.clone().unwrap_or_default();
+        for known in by_id.values() {
+            together.add(&known.config.rights);
+        }
+        let mut open_somewhere = vec![RENEW, WEB_USER, WEB_CHECK];
+        open_somewhere.retain(|path| together.opens_somewhere(path));
         let names = by_id.values().flat_map(|known| {
             let config = &known.config;
             let of_caller = |name: &String| (name.clone(), config.id.clone());
@@ -106,7 +118,19 @@ impl Callers {
             by_certificate: names.collect(),
             by_id,
             anybody,
+            together,
+            open_somewhere,
         }
+    }
+
+    /// Whether any caller may ask for this path, for this app.
+    pub(super) fn open(&self, app: &AppId, path: &str) -> bool {
+        self.together.opens(app, path)
+    }
+
+    /// Whether any caller may ask for this one of the paths that a person's token opens, for any app.
+    pub(super) fn open_somewhere(&self, path: &'static str) -> bool {
+        self.open_somewhere.contains(&path)
     }
 
     /// Whose key these headers carry; without one, whose certificate the connection has shown.

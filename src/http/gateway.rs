@@ -43,34 +43,6 @@ impl From<&GatewayConfig> for GatewayBounds {
     }
 }
 
-/// The fronts of WeChat's paths that are served as they are. None of them begins as a path of ours does.
-pub(super) const FAMILIES: [&str; 24] = [
-    "cgi-bin",
-    "wxa",
-    "wxaapi",
-    "sns",
-    "bizwifi",
-    "card",
-    "channels",
-    "cityservice",
-    "customservice",
-    "cv",
-    "datacube",
-    "device",
-    "intp",
-    "merchant",
-    "nontax",
-    "product",
-    "publisher",
-    "redpacketcover",
-    "retail",
-    "scan",
-    "semantic",
-    "shakearound",
-    "shop",
-    "tcb",
-];
-
 const METHODS: [(HttpMethod, Method); 5] = [
     (HttpMethod::GET, Method::Get),
     (HttpMethod::POST, Method::Post),

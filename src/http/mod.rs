@@ -26,6 +26,7 @@ mod ops;
 mod paced;
 mod pages;
 mod parameters;
+mod persons;
 mod problem;
 mod rate;
 mod readiness;

@@ -146,7 +146,7 @@ fn is_forced(body: &Parameters) -> Result<bool, Problem> {
 }
 
 /// A virtual user is told by a 1, and any other not at all.
-fn as_wechat_writes(token: &WebToken) -> Value {
+pub(super) fn as_wechat_writes(token: &WebToken) -> Value {
     let mut written = json!(token);
     if let Some(members) = written.as_object_mut() {
         members.remove("is_snapshotuser");

@@ -157,9 +157,9 @@ fn is_web_address(text: &str) -> bool {
     matches!(url.scheme(), "http" | "https") && url.has_host() && bare
 }
 
-fn person(body: &Parameters) -> Result<(&str, &str), Problem> {
-    let token = body.required("access_token", TEXT_MOST)?;
-    let openid = body.required("openid", TEXT_MOST)?;
+pub(super) fn person(parameters: &Parameters) -> Result<(&str, &str), Problem> {
+    let token = parameters.required("access_token", TEXT_MOST)?;
+    let openid = parameters.required("openid", TEXT_MOST)?;
     if !is_openid(openid) {
         return Err(Problem::bad_parameter(Some("openid"), OPENID));
     }

@@ -46,6 +46,12 @@ pub enum Route {
     NativeExchange,
     /// `/sns/jscode2session`
     NativeSession,
+    /// `/sns/oauth2/refresh_token`
+    NativeRenewal,
+    /// `/sns/userinfo`
+    NativeWebUser,
+    /// `/sns/auth`
+    NativeWebCheck,
     /// `/gateway/{appid}/…`
     Gateway,
     /// WeChat's other paths
@@ -68,7 +74,7 @@ pub enum Route {
 
 impl Route {
     /// Every route, in the order of their declaration.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 33] = [
         Self::Token,
         Self::Events,
         Self::Report,
@@ -90,6 +96,9 @@ impl Route {
         Self::NativeTicket,
         Self::NativeExchange,
         Self::NativeSession,
+        Self::NativeRenewal,
+        Self::NativeWebUser,
+        Self::NativeWebCheck,
         Self::Gateway,
         Self::NativeCall,
         Self::Apps,
@@ -110,6 +119,9 @@ impl Route {
                 | Self::NativeTicket
                 | Self::NativeExchange
                 | Self::NativeSession
+                | Self::NativeRenewal
+                | Self::NativeWebUser
+                | Self::NativeWebCheck
                 | Self::NativeCall
         )
     }
@@ -139,6 +151,9 @@ impl Route {
             Self::NativeTicket => "cgi_bin_getticket",
             Self::NativeExchange => "sns_access_token",
             Self::NativeSession => "sns_jscode2session",
+            Self::NativeRenewal => "sns_refresh_token",
+            Self::NativeWebUser => "sns_userinfo",
+            Self::NativeWebCheck => "sns_auth",
             Self::Gateway => "gateway",
             Self::NativeCall => "native_call",
             Self::Apps => "apps",

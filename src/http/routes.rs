@@ -24,11 +24,12 @@ use super::status_page::StatusPage;
 use super::streams::Streams;
 use super::throttle::Throttle;
 use super::{
-    apps, docs, events, gateway, jssdk, native, oauth, ops as operations, refresh, report,
+    apps, docs, events, gateway, jssdk, native, oauth, ops as operations, persons, refresh, report,
     status_page, ticket, token, users,
 };
 use crate::calls::Calls;
 use crate::config::GatewayConfig;
+use crate::domain::api_path::FAMILIES;
 use crate::metrics::HttpMetrics;
 use crate::reload::Standing;
 
@@ -151,6 +152,13 @@ pub fn api(state: Arc<ApiState>) -> impl FnOnce(&mut ServiceConfig) {
                 native::exchange,
             ))
             .service(table.get("/sns/jscode2session", Route::NativeSession, native::session))
+            .service(table.get(
+                "/sns/oauth2/refresh_token",
+                Route::NativeRenewal,
+                persons::renew,
+            ))
+            .service(table.get("/sns/userinfo", Route::NativeWebUser, persons::user))
+            .service(table.get("/sns/auth", Route::NativeWebCheck, persons::check))
             .service(table.any("/gateway/{appid}/{path:.*}", Route::Gateway, gateway::keyed))
             .service(table.get("/apps", Route::Apps, apps::all))
             .service(table.get("/apps/{appid}", Route::App, apps::one))
@@ -159,8 +167,8 @@ pub fn api(state: Arc<ApiState>) -> impl FnOnce(&mut ServiceConfig) {
             .service(table.get("/openapi.json", Route::OpenApi, docs::document))
             .service(table.get("/docs", Route::Docs, docs::to_page))
             .service(table.get("/docs/{part:.*}", Route::Docs, docs::page));
-        for family in gateway::FAMILIES {
-            let path = format!("/{family}/{{path:.*}}");
+        for family in FAMILIES {
+            let path = format!("{family}/{{path:.*}}");
             config.service(table.any(&path, Route::NativeCall, gateway::native));
         }
         config.default_service(within(&table.0, Route::None, nowhere));

@@ -4,6 +4,7 @@
 use prometheus::{IntCounter, IntCounterVec};
 
 use super::declare::Declare;
+use crate::domain::api_path::FAMILIES;
 use crate::domain::app_id::AppId;
 use crate::ports::{Called, Passed};
 
@@ -34,7 +35,7 @@ impl CallMetrics {
         self.repeated.inc();
     }
 
-    pub(super) fn called(&self, app: &AppId, path: &str, called: &Called) {
+    pub(super) fn called(&self, app: Option<&AppId>, path: &str, called: &Called) {
         let errcode = match called {
             Called::Answered(_) => "0",
             Called::Refused(error) => errcode_label(error.code),
@@ -50,11 +51,13 @@ impl CallMetrics {
             Passed::NotSent(_) => NOT_SENT,
             Passed::Unclear(_) => UNCLEAR,
         };
-        self.count(app, path, errcode);
+        self.count(Some(app), path, errcode);
     }
 
-    fn count(&self, app: &AppId, path: &str, errcode: &str) {
-        let labels = [app.as_str(), path_label(path), errcode];
+    fn count(&self, app: Option<&AppId>, path: &str, errcode: &str) {
+        // A label without a value is no label.
+        let app = app.map_or("", AppId::as_str);
+        let labels = [app, path_label(path), errcode];
         self.calls.with_label_values(&labels).inc();
     }
 }
@@ -65,8 +68,8 @@ const NOT_SENT: &str = "not_sent";
 const UNCLEAR: &str = "unclear";
 const OTHER: &str = "other";
 
-/// The fronts of paths that are told apart, those of two parts before the one that they lie under.
-const FRONTS: [&str; 52] = [
+/// The fronts of two parts that are told apart; of any other path its family is told.
+const FRONTS: [&str; 31] = [
     "/cgi-bin/account",
     "/cgi-bin/comment",
     "/cgi-bin/customservice",
@@ -89,7 +92,6 @@ const FRONTS: [&str; 52] = [
     "/cgi-bin/user",
     "/cgi-bin/wxaapp",
     "/cgi-bin/wxopen",
-    "/cgi-bin",
     "/wxa/business",
     "/wxa/generate_urllink",
     "/wxa/generatescheme",
@@ -98,27 +100,7 @@ const FRONTS: [&str; 52] = [
     "/wxa/media_check_async",
     "/wxa/msg_sec_check",
     "/wxa/sec",
-    "/wxa",
-    "/wxaapi",
-    "/bizwifi",
-    "/card",
-    "/channels",
-    "/customservice",
-    "/cv",
-    "/datacube",
-    "/device",
-    "/intp",
-    "/merchant",
-    "/nontax",
-    "/product",
-    "/publisher",
-    "/scan",
-    "/semantic",
-    "/shakearound",
-    "/shop",
     "/sns/oauth2",
-    "/sns",
-    "/tcb",
 ];
 
 /// The error codes that are told apart: those that say what a person has to do.
@@ -154,7 +136,8 @@ fn path_label(path: &str) -> &'static str {
         let rest = path.strip_prefix(**front);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    FRONTS.iter().find(under).copied().unwrap_or(OTHER)
+    let mut fronts = FRONTS.iter().chain(&FAMILIES);
+    fronts.find(under).copied().unwrap_or(OTHER)
 }
 
 fn errcode_label(code: i64) -> &'static str {
@@ -184,8 +167,8 @@ mod tests {
 
     #[test]
     fn no_front_hides_a_longer_one() {
-        for (index, front) in FRONTS.iter().enumerate() {
-            assert_eq!(path_label(front), *front, "{index}");
+        for front in FRONTS.iter().chain(&FAMILIES) {
+            assert_eq!(path_label(front), *front);
         }
     }
 

@@ -117,7 +117,7 @@ impl<U: Upstream> Upstream for MeteredUpstream<U> {
 
 #[async_trait]
 impl<U: WeChatCalls> WeChatCalls for MeteredUpstream<U> {
-    async fn send(&self, app: &AppId, call: Outgoing) -> Called {
+    async fn send(&self, app: Option<&AppId>, call: Outgoing) -> Called {
         let begun = Instant::now();
         let path = call.path;
         let called = self.inner.send(app, call).await;

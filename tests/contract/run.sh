@@ -17,6 +17,7 @@ if [ ! -x "$venv/bin/schemathesis" ]; then
     "$venv/bin/pip" install --quiet $packages
 fi
 
+# shellcheck source=deploy/demo/pair.sh
 . "$here/../../deploy/demo/pair.sh"
 app=wx0000000000000001
 start_wechat --listen 127.0.0.1:0 --app "$app=contract-secret" --user "$app=oABCD1234567890abcdefghijkl"

@@ -16,21 +16,21 @@ const MAX_BODY: usize = 1 << 20;
 
 #[async_trait]
 impl WeChatCalls for WeChat {
-    async fn send(&self, app: &AppId, call: Outgoing) -> Called {
-        let Some(secret) = self.secret(app) else {
-            return Called::NotSent("no AppSecret is configured for this app".to_owned());
-        };
+    async fn send(&self, app: Option<&AppId>, call: Outgoing) -> Called {
+        let secret = app.and_then(|app| self.secret(app));
         let value = |argument: &Argument| match argument {
-            Argument::Plain(text) => text.clone(),
-            Argument::Secret(hidden) => hidden.expose().to_owned(),
-            Argument::AppSecret => secret.expose().to_owned(),
+            Argument::Plain(text) => Some(text.clone()),
+            Argument::Secret(hidden) => Some(hidden.expose().to_owned()),
+            Argument::AppSecret => Some(secret.as_ref()?.expose().to_owned()),
         };
-        let query: Vec<_> = call
+        let query = call
             .query
             .iter()
-            .map(|(name, of)| (*name, value(of)))
-            .collect();
-        let sent = secrets_of(&call, &secret);
+            .map(|(name, of)| Some((*name, value(of)?)));
+        let Some(query) = query.collect::<Option<Vec<_>>>() else {
+            return Called::NotSent("no AppSecret is configured for this app".to_owned());
+        };
+        let sent = secrets_of(&call, secret.as_ref());
         let Some(address) = self.address(call.path) else {
             return Called::NotSent("the address of the call cannot be built".to_owned());
         };
@@ -52,14 +52,14 @@ impl WeChatCalls for WeChat {
 }
 
 /// Everything secret that a call carries, so that a message which quotes it is cleaned of it.
-fn secrets_of(call: &Outgoing, app_secret: &Secret) -> Secret {
+fn secrets_of(call: &Outgoing, app_secret: Option<&Secret>) -> Secret {
     let hidden = call
         .query
         .iter()
         .filter_map(|(_, argument)| match argument {
             Argument::Plain(_) => None,
             Argument::Secret(secret) => Some(secret.expose()),
-            Argument::AppSecret => Some(app_secret.expose()),
+            Argument::AppSecret => app_secret.map(Secret::expose),
         });
     Secret::new(hidden.collect::<Vec<_>>().join("\n"))
 }

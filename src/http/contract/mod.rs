@@ -67,6 +67,9 @@ fn of(route: Route) -> Vec<Operation> {
         Route::NativeTicket => vec![native::ticket()],
         Route::NativeExchange => vec![native::exchange()],
         Route::NativeSession => vec![native::session()],
+        Route::NativeRenewal => vec![native::renewal()],
+        Route::NativeWebUser => vec![native::web_user()],
+        Route::NativeWebCheck => vec![native::web_check()],
         Route::Apps => vec![apps::all()],
         Route::App => vec![apps::one()],
         Route::Pause => vec![apps::pause()],
@@ -150,7 +153,7 @@ fn headers() -> [(&'static str, Header); 5] {
         ),
         (
             "ETag",
-            header("The token's version, in quotes.", "\"1795206945123456\""),
+            header("The version, in quotes.", "\"1795206945123456\""),
         ),
         (
             "Retry-After",

@@ -9,8 +9,8 @@ use utoipa::openapi::schema::{
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::operation::{JSON, Operation, object, short, word};
-use crate::calls::{Session, WebToken};
+use super::operation::{JSON, Operation, object, short, text, word};
+use crate::calls::{Profile, Session, WebToken};
 use crate::http::native::{Ticket, Token};
 use crate::http::oauth::CODE_MOST;
 use crate::http::parameters::TEXT_MOST;
@@ -209,5 +209,82 @@ pub(super) fn session() -> Operation {
         "A mini-program's login, as WeChat does it",
         "Needs the verb `call`.",
         json!({"openid": "oABCD", "session_key": "tiihtNczf5v6AKRyjwEUhQ=="}),
+    )
+}
+
+pub(super) fn renewal() -> Operation {
+    let operation = Operation::get(Route::NativeRenewal, "/sns/oauth2/refresh_token")
+        .query(
+            "grant_type",
+            Required::True,
+            "What WeChat wants it to be.",
+            word(&["refresh_token"]),
+            "refresh_token",
+        )
+        .query(
+            "appid",
+            Required::True,
+            "The app.",
+            short(64),
+            "wx0000000000000001",
+        )
+        .query(
+            "refresh_token",
+            Required::True,
+            "What came with the token.",
+            short(TEXT_MOST),
+            "72_r3freshT0ken",
+        );
+    native::<NativeWebToken>(
+        operation,
+        "A person's token renewed, as WeChat does it",
+        "The refresh token is the credential, of an app that some caller may ask `/sns/oauth2/refresh_token` for. \
+         WeChat's refusals come as they are.",
+        json!({
+            "access_token": "72_w3bT0ken", "expires_in": 7200, "refresh_token": "72_r3freshT0ken",
+            "openid": "oABCD", "scope": "snsapi_base",
+        }),
+    )
+}
+
+/// What stands for a person on these paths.
+fn with_persons_token(operation: Operation) -> Operation {
+    let openid = text().pattern(Some("^[A-Za-z0-9_-]{1,128}$")).build();
+    operation
+        .query(
+            "access_token",
+            Required::True,
+            "The person's token, as a code was exchanged for it.",
+            short(TEXT_MOST),
+            "72_w3bT0ken",
+        )
+        .query("openid", Required::True, "The person.", openid, "oABCD")
+}
+
+pub(super) fn web_user() -> Operation {
+    let operation = Operation::get(Route::NativeWebUser, "/sns/userinfo");
+    native::<Profile>(
+        with_persons_token(operation).query(
+            "lang",
+            Required::False,
+            "In which language places are named.",
+            word(&["zh_CN", "zh_TW", "en", "zh-CN", "zh-TW"]),
+            "zh_CN",
+        ),
+        "The profile of whose token it is, as WeChat tells it",
+        "The person's token is the credential, and goes on as it is. Open where some caller may ask for \
+         `/sns/userinfo`. WeChat's refusals come as they are.",
+        json!({"openid": "oABCD", "nickname": "N", "sex": 0, "privilege": []}),
+    )
+}
+
+pub(super) fn web_check() -> Operation {
+    let operation = Operation::get(Route::NativeWebCheck, "/sns/auth");
+    native::<InWeChatsShape>(
+        with_persons_token(operation),
+        "Whether a person's token is good, as WeChat says it",
+        "The person's token is the credential, and goes on as it is. Open where some caller may ask for `/sns/auth`. \
+         WeChat's refusals come as they are.",
+        json!({"errcode": 0, "errmsg": "ok"}),
     )
 }

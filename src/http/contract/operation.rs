@@ -156,6 +156,34 @@ impl Operation {
             .answer("200", response.content(JSON, content))
     }
 
+    /// Answers 200 with what this type is written as, or with `bare` alone for whoever wants plain text; 304 for
+    /// whoever has the version already.
+    pub(super) fn answers_kept<T: ToSchema>(self, what: &str, example: Value, bare: &str) -> Self {
+        let json = ContentBuilder::new()
+            .schema(Some(Ref::from_schema_name(T::name())))
+            .example(Some(example))
+            .build();
+        let plain = ContentBuilder::new()
+            .schema(Some(text()))
+            .example(Some(bare.into()))
+            .build();
+        let found = ResponseBuilder::new()
+            .description(format!(
+                "The {what}. `expires_in` is what is left of its life, in seconds."
+            ))
+            .content(JSON, json)
+            .content("text/plain", plain)
+            .header_ref("ETag", header_named("ETag"));
+        let known = ResponseBuilder::new()
+            .description("The version named in `If-None-Match` is still the current one.")
+            .header_ref("ETag", header_named("ETag"));
+        let about = format!("The `ETag` of the {what} that you have.");
+        self.header("If-None-Match", &about, "\"1795206945123456\"")
+            .knowing::<T>()
+            .answer("200", found)
+            .answer("304", known)
+    }
+
     /// Answers with this status. Every answer names its request.
     pub(super) fn answer(self, status: &str, response: ResponseBuilder) -> Self {
         let response = named(response);

@@ -105,6 +105,8 @@ const fn groups(route: Route) -> &'static [Group] {
         Route::NativeToken => &[KEY, APP, PARAMETER, NO_TOKEN],
         Route::NativeStableToken => &[KEY, APP, BODY, PARAMETER, NO_TOKEN],
         Route::NativeExchange | Route::NativeSession => &[KEY, APP, PATHS, PARAMETER, CALL],
+        Route::NativeRenewal => &[APP, PASSED_ON, PARAMETER, CALL],
+        Route::NativeWebUser | Route::NativeWebCheck => &[PASSED_ON, PARAMETER, CALL],
         Route::Gateway => &[KEY, APP, PATHS, PASSED_ON, BODY, PARAMETER, CALL, NO_TOKEN],
         Route::NativeCall => &[TOKEN_AS_KEY, PASSED_ON, BODY, PARAMETER, CALL, NO_TOKEN],
         Route::Apps => &[KEY, NO_QUERY, ADMIN],

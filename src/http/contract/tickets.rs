@@ -1,11 +1,9 @@
 //! The operations of `/ticket` and `/jssdk`.
 
 use serde_json::{Value, json};
-use utoipa::ToSchema as _;
-use utoipa::openapi::response::ResponseBuilder;
-use utoipa::openapi::{ContentBuilder, Ref, Required};
+use utoipa::openapi::Required;
 
-use super::operation::{JSON, Operation, header_named, short, text, word};
+use super::operation::{Operation, short, word};
 use crate::domain::credential::Kind;
 use crate::http::jssdk::{AddedCard, CARD_MOST, ChosenCard, Page};
 use crate::http::parameters::TEXT_MOST;
@@ -30,22 +28,6 @@ fn ticket() -> Value {
 pub(super) fn read() -> Operation {
     let types = Kind::ALL.into_iter().filter_map(Kind::ticket_type);
     let types: Vec<_> = types.collect();
-    let json = ContentBuilder::new()
-        .schema(Some(Ref::from_schema_name(Ticket::name())))
-        .example(Some(ticket()))
-        .build();
-    let bare = ContentBuilder::new()
-        .schema(Some(text()))
-        .example(Some("kN0tAr3alT1cket".into()))
-        .build();
-    let found = ResponseBuilder::new()
-        .description("The ticket. `expires_in` is what is left of its life, in seconds.")
-        .content(JSON, json)
-        .content("text/plain", bare)
-        .header_ref("ETag", header_named("ETag"));
-    let known = ResponseBuilder::new()
-        .description("The version named in `If-None-Match` is still the current one.")
-        .header_ref("ETag", header_named("ETag"));
     Operation::get(Route::Ticket, "/ticket/{appid}/{type}")
         .says(
             TAG,
@@ -55,14 +37,7 @@ pub(super) fn read() -> Operation {
         )
         .of_app()
         .path_parameter("type", "Which ticket.", word(&types), "jsapi")
-        .header(
-            "If-None-Match",
-            "The `ETag` of the ticket that you have.",
-            "\"1795206945123456\"",
-        )
-        .knowing::<Ticket<'_>>()
-        .answer("200", found)
-        .answer("304", known)
+        .answers_kept::<Ticket<'_>>("ticket", ticket(), "kN0tAr3alT1cket")
 }
 
 pub(super) fn page() -> Operation {

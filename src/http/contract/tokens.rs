@@ -1,12 +1,11 @@
 //! The operations of `/token`.
 
 use serde_json::{Value, json};
-use utoipa::ToSchema as _;
+use utoipa::openapi::ContentBuilder;
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::schema::OneOfBuilder;
-use utoipa::openapi::{ContentBuilder, Ref};
 
-use super::operation::{JSON, Operation, header_named, object, text};
+use super::operation::{Operation, object, text};
 use crate::http::report::ReportDocument;
 use crate::http::route::Route;
 use crate::http::token::TokenDocument;
@@ -22,22 +21,6 @@ fn token() -> Value {
 }
 
 pub(super) fn read() -> Operation {
-    let json = ContentBuilder::new()
-        .schema(Some(Ref::from_schema_name(TokenDocument::name())))
-        .example(Some(token()))
-        .build();
-    let bare = ContentBuilder::new()
-        .schema(Some(text()))
-        .example(Some("72_kN0tAr3alT0ken".into()))
-        .build();
-    let found = ResponseBuilder::new()
-        .description("The token. `expires_in` is what is left of its life, in seconds.")
-        .content(JSON, json)
-        .content("text/plain", bare)
-        .header_ref("ETag", header_named("ETag"));
-    let known = ResponseBuilder::new()
-        .description("The version named in `If-None-Match` is still the current one.")
-        .header_ref("ETag", header_named("ETag"));
     Operation::get(Route::Token, "/token/{appid}")
         .says(
             "tokens",
@@ -47,14 +30,7 @@ pub(super) fn read() -> Operation {
              Needs the verb `read`.",
         )
         .of_app()
-        .header(
-            "If-None-Match",
-            "The `ETag` of the token that you have.",
-            "\"1795206945123456\"",
-        )
-        .knowing::<TokenDocument>()
-        .answer("200", found)
-        .answer("304", known)
+        .answers_kept::<TokenDocument>("token", token(), "72_kN0tAr3alT0ken")
 }
 
 pub(super) fn events() -> Operation {

@@ -43,6 +43,8 @@ impl Problem {
                 Some("secret") => 41004,
                 Some("access_token") => 41001,
                 Some("code" | "js_code") => 41008,
+                Some("openid") => 41009,
+                Some("refresh_token") => 41003,
                 Some(_) | None => 40035,
             },
             Code::UnexpectedQuery => 40035,

@@ -29,11 +29,20 @@ impl Problem {
     /// A call brought nothing.
     pub(in crate::http) fn of_call(error: CallError, app: &AppId) -> Self {
         match error {
-            CallError::NoToken(refusal) => return Self::no_token(refusal, app),
+            CallError::NoToken(refusal) => Self::no_token(refusal, app),
+            other => Self::of_persons_call(other).about(app),
+        }
+    }
+
+    /// A call with a person's token, for no app that is known, brought nothing.
+    pub(in crate::http) fn of_persons_call(error: CallError) -> Self {
+        match error {
+            // It needs none of ours.
+            CallError::NoToken(_) => Self::unknown_app(None),
             CallError::TooMany(most) => Self::new(
                 Code::TooManyCalls,
                 format!(
-                    "{most} calls are under way for this app at this replica (gateway.side_by_side); each takes as long as WeChat does."
+                    "{most} calls of this kind are under way at this replica (gateway.side_by_side); each takes as long as WeChat does."
                 ),
             )
             .retry_after(SOON),
@@ -55,7 +64,6 @@ impl Problem {
                 format!("WeChat may have acted on the call, and no usable reply came: {why}."),
             ),
         }
-        .about(app)
     }
 
     /// The caller's `paths` do not open this path of WeChat's.
@@ -82,6 +90,14 @@ impl Problem {
                     "This path takes another token than the app's: a person's (see /oauth and /session), or a third-party platform's."
                 }
             },
+        )
+    }
+
+    /// Nobody has a right that would open this path to people's tokens.
+    pub(in crate::http) fn closed_to_persons() -> Self {
+        Self::new(
+            Code::PathClosed,
+            "No caller in the broker's configuration may ask WeChat for this path, or no token is a key here: see 'paths' in callers.allow, and gateway.tokens_as_keys.",
         )
     }
 

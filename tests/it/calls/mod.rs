@@ -10,6 +10,7 @@ mod documented;
 mod gateway;
 mod native;
 mod parameters;
+mod persons;
 mod rig;
 mod secrecy;
 mod tickets;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use wechat_simulator::{App, Settings as WeChatSettings, Simulator, User};
+use wechat_simulator::{App, Endpoint, Settings as WeChatSettings, Simulator, User};
 
 use crate::support::broker::{Caller, Reply, TestBroker};
 use crate::support::settings::{Settings, StoreUnderTest};
@@ -70,6 +70,15 @@ impl Rig {
             broker,
             _directory: directory,
         }
+    }
+
+    /// What WeChat was asked for beside tokens and checks.
+    pub(super) fn asked(&self) -> Vec<Endpoint> {
+        let calls = self.wechat.calls();
+        let asked = calls.iter().map(|call| call.endpoint);
+        let ours =
+            |endpoint: &Endpoint| endpoint.fetches_tokens() || *endpoint == Endpoint::ApiDomainIp;
+        asked.filter(|endpoint| !ours(endpoint)).collect()
     }
 
     /// An answer with this status, as JSON.

@@ -224,7 +224,7 @@ pub(super) struct NotTheFirst;
 
 #[async_trait]
 impl WeChatCalls for NotTheFirst {
-    async fn send(&self, _: &AppId, call: Outgoing) -> Called {
+    async fn send(&self, _: Option<&AppId>, call: Outgoing) -> Called {
         let first = |argument: &Argument| matches!(argument, Argument::Secret(token) if token.expose() == "first");
         if call.query.iter().any(|(_, argument)| first(argument)) {
             return Called::Refused(UpstreamError {

@@ -146,9 +146,12 @@ async fn what_is_closed_is_closed_here_too_and_no_spelling_helps() {
             "{path}: {answer}"
         );
     }
-    // A person's token is none of ours, and is not said to be a bad one.
+    // A platform's token is none of ours, and is not said to be a bad one.
     let told = json(
-        gateway.bare("GET", "/sns/userinfo?access_token=persons&openid=o"),
+        gateway.bare(
+            "GET",
+            "/sns/oauth2/component/access_token?component_access_token=c",
+        ),
         200,
     )
     .await;
