@@ -145,6 +145,12 @@ impl Application {
         self.ops.1
     }
 
+    /// What is measured of it.
+    #[must_use]
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.core.metrics)
+    }
+
     /// What requests are answered from, for tests that look inside.
     #[must_use]
     pub fn broker(&self) -> Broker {

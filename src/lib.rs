@@ -40,4 +40,5 @@ pub mod signature;
 pub mod snapshot;
 pub mod supervision;
 pub mod telemetry;
+pub mod traces;
 pub mod trouble;

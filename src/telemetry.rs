@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Subscriber};
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{FilterExt as _, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
@@ -74,12 +74,19 @@ pub enum TelemetryError {
     Twice,
 }
 
+/// What takes spans, where there are traces.
+pub type SpanLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
 /// Starts the process's logs on stderr and has panics logged. `level` is a level, or a list such as
-/// `info,token_broker::adapters=debug,rustls=debug`.
+/// `info,token_broker::adapters=debug,rustls=debug`. Spans go to `spans`, whatever the level.
 ///
 /// # Errors
 /// The level cannot be read, or logging was started before.
-pub fn init(level: &str, format: LogFormat) -> Result<(), TelemetryError> {
+pub fn init(
+    level: &str,
+    format: LogFormat,
+    spans: Option<SpanLayer>,
+) -> Result<(), TelemetryError> {
     let terminal = io::stderr().is_terminal();
     let json = match format {
         LogFormat::Auto => !terminal,
@@ -87,7 +94,7 @@ pub fn init(level: &str, format: LogFormat) -> Result<(), TelemetryError> {
         LogFormat::Json => true,
     };
     let color = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let (subscriber, handle) = changeable(level, json, color, io::stderr)?;
+    let (subscriber, handle) = changeable(level, json, color, io::stderr, spans)?;
     subscriber.try_init().map_err(|_| TelemetryError::Twice)?;
     let _ = ASKED.set(handle);
     std::panic::set_hook(Box::new(log_panic));
@@ -116,7 +123,7 @@ pub fn subscriber<W>(
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    Ok(changeable(level, json, color, writer)?.0)
+    Ok(changeable(level, json, color, writer, None)?.0)
 }
 
 fn changeable<W>(
@@ -124,17 +131,19 @@ fn changeable<W>(
     json: bool,
     color: bool,
     writer: W,
+    spans: Option<SpanLayer>,
 ) -> Result<(impl Subscriber + Send + Sync + use<W>, Asked), TelemetryError>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let (asked, handle) = reload::Layer::new(asked(level)?);
     let caps = Targets::new().with_default(Level::TRACE).with_targets(CAPS);
-    let subscriber = Registry::default()
-        .with(asked)
-        .with(caps)
-        .with(lines(json, color, writer));
-    Ok((subscriber, handle))
+    // Of the lines alone: which spans there are is another matter than which lines.
+    let lines = lines(json, color, writer)
+        .with_filter(asked.and(caps))
+        .boxed();
+    let layers: Vec<_> = spans.into_iter().chain([lines]).collect();
+    Ok((Registry::default().with(layers), handle))
 }
 
 fn lines<S, W>(json: bool, color: bool, writer: W) -> Box<dyn Layer<S> + Send + Sync>
@@ -274,6 +283,45 @@ mod tests {
             Vec::<&str>::new()
         );
         assert_eq!(heard("token_broker=debug"), ["ours-info", "ours-debug"]);
+    }
+
+    /// Takes every span that it is shown.
+    struct Spans(Arc<Mutex<Vec<&'static str>>>);
+
+    impl<S: Subscriber> Layer<S> for Spans {
+        fn on_new_span(
+            &self,
+            attributes: &tracing::span::Attributes<'_>,
+            _: &tracing::span::Id,
+            _: tracing_subscriber::layer::Context<'_, S>,
+        ) {
+            if let Ok(mut all) = self.0.lock() {
+                all.push(attributes.metadata().name());
+            }
+        }
+    }
+
+    #[test]
+    fn spans_go_by_no_level_and_leave_no_mark_on_a_line() {
+        for level in ["off", "trace"] {
+            let captured = Captured::default();
+            let (writer, seen) = (captured.clone(), Arc::default());
+            let spans: SpanLayer = Box::new(Spans(Arc::clone(&seen)));
+            let made = changeable(level, false, false, move || writer.clone(), Some(spans));
+            let (subscriber, _handle) = made.unwrap_or_else(|error| panic!("{error}"));
+            tracing::subscriber::with_default(subscriber, || {
+                let span = tracing::info_span!(target: "traces", "refresh", appid = "wx1");
+                span.in_scope(|| tracing::info!(target: "token_broker::x", "a line"));
+            });
+            assert_eq!(
+                seen.lock().map(|all| all.clone()).unwrap_or_default(),
+                ["refresh"]
+            );
+            let bytes = captured.0.lock().map(|all| all.clone()).unwrap_or_default();
+            let text = String::from_utf8_lossy(&bytes);
+            assert_eq!(text.contains("a line"), level == "trace", "{text}");
+            assert!(!text.contains("refresh"), "{text}");
+        }
     }
 
     #[test]

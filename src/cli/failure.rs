@@ -6,6 +6,7 @@ use super::client::ClientError;
 use crate::app::StartError;
 use crate::config::ConfigErrors;
 use crate::telemetry::TelemetryError;
+use crate::traces::TracesError;
 
 /// `EX_USAGE` of sysexits: called or configured in a wrong way; trying again changes nothing.
 pub const USAGE: u8 = 64;
@@ -40,6 +41,9 @@ pub enum Failure {
     /// Logging cannot be started.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
+    /// Spans cannot be told.
+    #[error(transparent)]
+    Traces(#[from] TracesError),
     /// The broker did not start, or did not stop as it should.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -57,6 +61,7 @@ impl Failure {
             | Self::Randomness(_)
             | Self::Io(_)
             | Self::Telemetry(_)
+            | Self::Traces(_)
             | Self::Start(_) => ExitCode::FAILURE,
         }
     }

@@ -11,13 +11,16 @@ use crate::app::Application;
 use crate::reload::Source;
 use crate::service_manager::ServiceManager;
 use crate::telemetry;
+use crate::traces::Traces;
 
 pub(super) fn serve(path: &Path, environment: &Environment) -> Result<(), Failure> {
     let (source, config) = Source::read(path.to_owned(), environment.iter().collect())?;
-    telemetry::init(config.log.level.as_str(), config.log.format)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
+    let traces = Traces::start(&config.traces, runtime.handle())?;
+    let spans = traces.as_ref().map(Traces::layer);
+    telemetry::init(config.log.level.as_str(), config.log.format, spans)?;
     runtime.block_on(async {
         let stop = stop_signal()?;
         reload_on_hangup(source.clone())?;
@@ -25,8 +28,14 @@ pub(super) fn serve(path: &Path, environment: &Environment) -> Result<(), Failur
         let application = Application::build(config)?
             .reloading(source)
             .telling(manager);
-        application.run(stop).await?;
-        Ok(())
+        if let Some(traces) = &traces {
+            traces.counted_by(application.metrics().traces());
+        }
+        let ended = application.run(stop).await;
+        if let Some(traces) = traces {
+            traces.finish().await;
+        }
+        Ok(ended?)
     })
 }
 

@@ -11,7 +11,8 @@ use super::report::Report;
 use super::section::Section;
 use super::{
     AppConfig, CallerConfig, Config, ConfigErrors, Files, GatewayConfig, LogConfig, MetricsConfig,
-    RefreshConfig, ServerConfig, StoreConfig, UpstreamConfig, environment, inequalities,
+    RefreshConfig, ServerConfig, StoreConfig, TracesConfig, UpstreamConfig, environment,
+    inequalities,
 };
 
 /// The commented file with every key and its default.
@@ -58,6 +59,7 @@ impl Config {
             gateway: root.table("gateway", GatewayConfig::read),
             log: root.table("log", LogConfig::read),
             metrics: root.table("metrics", MetricsConfig::read),
+            traces: root.table("traces", TracesConfig::read),
             apps: root.tables("apps", |app| AppConfig::read(app, &mut appids)),
             callers: {
                 let known: HashSet<_> = appids.keys().cloned().collect();

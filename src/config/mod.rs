@@ -25,6 +25,7 @@ mod section;
 mod server;
 mod setting;
 mod store;
+mod traces;
 mod upstream;
 
 pub use apps::AppConfig;
@@ -40,6 +41,7 @@ pub use report::{ConfigError, ConfigErrors, Origin};
 pub use sealing::SealingConfig;
 pub use server::{ServerConfig, TlsFiles};
 pub use store::{Backend, StoreConfig};
+pub use traces::TracesConfig;
 pub use upstream::UpstreamConfig;
 
 /// All of it, checked. `Debug` shows no secret.
@@ -59,6 +61,8 @@ pub struct Config {
     pub log: LogConfig,
     /// `[metrics]`: what is told to Prometheus.
     pub metrics: MetricsConfig,
+    /// `[traces]`: the collector that spans are told to.
+    pub traces: TracesConfig,
     /// `[[apps]]`: whose tokens are kept; no appid twice.
     pub apps: Vec<AppConfig>,
     /// `[[callers]]`: who may ask; no id and no key twice.

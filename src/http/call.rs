@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use actix_web::http::Method;
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{HeaderMap, HeaderValue};
 use actix_web::web::Payload;
 use arc_swap::Guard;
 use serde::de::DeserializeOwned;
@@ -47,6 +47,8 @@ pub(super) struct Call {
     named: OnceCell<CallerId>,
     /// Which app it turned out to be about: for the access line.
     app: Cell<Option<SlotId>>,
+    /// Its name, once it was asked for.
+    request_id: OnceCell<HeaderValue>,
 }
 
 impl Call {
@@ -58,6 +60,7 @@ impl Call {
             worker,
             named: OnceCell::new(),
             app: Cell::new(None),
+            request_id: OnceCell::new(),
         }
     }
 
@@ -312,6 +315,12 @@ impl Call {
     pub(super) fn known_caller(&self) -> Option<&CallerId> {
         let named = self.named.get();
         named.or_else(|| self.authenticated().ok()?.id)
+    }
+
+    /// The request's name: the client's, or one of ours.
+    pub(super) fn request_id(&self) -> &HeaderValue {
+        self.request_id
+            .get_or_init(|| self.worker.name_of(self.headers()))
     }
 
     /// From which address the request came, for log lines.

@@ -162,7 +162,7 @@ async fn pass(call: &Call, id: SlotId, method: Method, path: ApiPath) -> Result<
         body: begun.body,
         progress,
     };
-    let passing = call.calls().pass(id, passage);
+    let passing = call.traced(id, call.calls().pass(id, passage));
     let failed = |error: CallError| Problem::of_call(error, call.broker().app(id));
     let Some(rest) = begun.rest else {
         return passing.await.map_err(failed);

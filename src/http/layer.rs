@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
+use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use actix_web::web::{self, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use tracing::{info, warn};
@@ -35,6 +35,10 @@ impl Worker {
         }
     }
 
+    pub(super) fn name_of(&self, headers: &HeaderMap) -> HeaderValue {
+        self.ids.of(headers)
+    }
+
     fn finish(
         &self,
         call: &Call,
@@ -47,7 +51,7 @@ impl Worker {
             Err(problem) if route.speaks_wechat() => (problem.render_as_wechat(), Some(problem)),
             Err(problem) => (problem.render(), Some(problem)),
         };
-        let id = self.ids.of(call.headers());
+        let id = call.request_id().clone();
         let took = begun.elapsed();
         let status = response.status().as_u16();
         self.state.metrics.answered(route, status, took);

@@ -43,6 +43,7 @@ mod throttle;
 mod ticket;
 mod tls;
 mod token;
+mod traced;
 mod upload;
 mod users;
 

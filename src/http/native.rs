@@ -122,7 +122,7 @@ fn admit(
 }
 
 async fn current(call: &Call, id: SlotId) -> Result<Served, Problem> {
-    let served = call.broker().token(id).await;
+    let served = call.grant(id).await;
     served.map_err(|refusal| Problem::no_token(refusal, call.broker().app(id)))
 }
 

@@ -71,7 +71,7 @@ pub(super) async fn current(call: &Call, id: SlotId, kind: Kind) -> Result<Serve
     let app = call.broker().app(id);
     let ticket = call.broker().ticket(id, kind);
     let ticket = ticket.ok_or_else(|| Problem::ticket_not_kept(kind, app))?;
-    let served = call.broker().token(ticket).await;
+    let served = call.grant(ticket).await;
     let served = served.map_err(|refusal| Problem::no_ticket(refusal, app))?;
     call.count_served(&served);
     Ok(served)

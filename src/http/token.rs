@@ -41,7 +41,7 @@ pub(super) struct TokenDocument {
 pub(super) async fn read(call: &Call) -> Result<HttpResponse, Problem> {
     let id = call.app_for(Verb::Read)?;
     let app = call.broker().app(id);
-    let served = call.broker().token(id).await;
+    let served = call.grant(id).await;
     let served = served.map_err(|refusal| Problem::no_token(refusal, app))?;
     call.count_served(&served);
     Ok(answer(call, app, &served))

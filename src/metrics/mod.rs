@@ -16,6 +16,7 @@ mod seals;
 mod series;
 mod snapshot;
 mod store;
+mod traces;
 mod upstream;
 
 pub use calls::CallMetrics;
@@ -26,6 +27,7 @@ pub use reload::ReloadMetrics;
 pub use seals::SealMetrics;
 pub use series::AppSeries;
 pub use store::{MeteredStore, StoreMetrics};
+pub use traces::{SpanFate, TraceMetrics};
 pub use upstream::{MeteredUpstream, UpstreamMetrics};
 
 use std::sync::Arc;
@@ -52,6 +54,7 @@ pub struct Metrics {
     reload: Arc<ReloadMetrics>,
     seals: Arc<SealMetrics>,
     store: Arc<StoreMetrics>,
+    traces: Arc<TraceMetrics>,
     upstream: Arc<UpstreamMetrics>,
 }
 
@@ -72,6 +75,7 @@ impl Metrics {
         let reload = Arc::new(ReloadMetrics::declare(&declare));
         let seals = Arc::new(SealMetrics::declare(&declare));
         let store = Arc::new(StoreMetrics::declare(&declare));
+        let traces = Arc::new(TraceMetrics::declare(&declare));
         let calls = Arc::new(CallMetrics::declare(&declare));
         let upstream = Arc::new(UpstreamMetrics::declare(&declare, Arc::clone(&calls)));
         process::declare(&declare);
@@ -85,6 +89,7 @@ impl Metrics {
             reload,
             seals,
             store,
+            traces,
             upstream,
         }
     }
@@ -125,6 +130,12 @@ impl Metrics {
     #[must_use]
     pub fn store(&self) -> Arc<StoreMetrics> {
         Arc::clone(&self.store)
+    }
+
+    /// What becomes of spans.
+    #[must_use]
+    pub fn traces(&self) -> Arc<TraceMetrics> {
+        Arc::clone(&self.traces)
     }
 
     /// What [`MeteredUpstream`] counts.

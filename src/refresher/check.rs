@@ -1,8 +1,9 @@
 //! Checks: asking upstream whether a grant is accepted, for whichever purpose, and what follows.
 
-use tracing::{error, info, warn};
+use tracing::{Instrument as _, error, info, warn};
 
 use super::ticket::Means;
+use super::traced::checking;
 use super::{EARLY, Refresher, StepEnd};
 use crate::domain::credential::Credential;
 use crate::domain::epoch::Version;
@@ -25,10 +26,15 @@ impl Refresher {
         token: &Secret,
         purpose: Purpose,
     ) -> CheckOutcome {
-        let mut outcome = self.check_once(credential, token).await;
-        if outcome == CheckOutcome::Refused {
-            outcome = self.check_once(credential, token).await;
-        }
+        let span = checking(credential, purpose);
+        let outcome = async {
+            match self.check_once(credential, token).await {
+                CheckOutcome::Refused => self.check_once(credential, token).await,
+                outcome => outcome,
+            }
+        };
+        let outcome = outcome.instrument(span.clone()).await;
+        span.record("outcome", outcome.as_str());
         self.metrics.checked(purpose, outcome);
         outcome
     }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use tracing::{error, warn};
+use tracing::{Instrument as _, error, warn};
 
 use super::line::{log_refreshed, log_refused};
 use super::ticket::Means;
-use super::{EARLY, Refresher, StepEnd};
+use super::{EARLY, Refresher, StepEnd, traced};
 use crate::domain::epoch::{Nonce, Version};
 use crate::domain::grant::Grant;
 use crate::domain::history::What;
@@ -185,20 +185,25 @@ impl Refresher {
         let charged = self
             .publisher
             .inspect(id, |replica| replica.charged(&permit));
-        let fetched = match &means {
-            Means::AppSecret => self.upstream.fetch(credential, permit.force).await,
-            Means::AccessToken(_, token) => {
-                self.upstream.fetch_ticket(credential, &token.value).await
+        let span = traced::fetching(credential, reason);
+        let fetching = async {
+            match &means {
+                Means::AppSecret => self.upstream.fetch(credential, permit.force).await,
+                Means::AccessToken(_, token) => {
+                    self.upstream.fetch_ticket(credential, &token.value).await
+                }
             }
         };
+        let fetched = fetching.instrument(span.clone()).await;
         if !matches!(fetched, Fetched::NotSent(_)) {
             let issued = !matches!(fetched, Fetched::Refused(_));
             self.publisher
                 .update(id, |replica| replica.spent(charged, issued));
         }
         let kind = credential.kind;
-        self.metrics
-            .fetched(credential, reason, FetchOutcome::of(kind, &fetched));
+        let outcome = FetchOutcome::of(kind, &fetched);
+        traced::fetched(&span, outcome, &fetched);
+        self.metrics.fetched(credential, reason, outcome);
         match fetched {
             Fetched::Granted {
                 value,

@@ -12,6 +12,7 @@ mod line;
 mod offer;
 mod report;
 mod ticket;
+mod traced;
 
 pub use report::ReportVerdict;
 
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tracing::{error, warn};
+use tracing::{Instrument as _, error, warn};
 
 use crate::app_secrets::AppSecrets;
 use crate::domain::backoff::backoff;
@@ -75,6 +76,13 @@ pub enum StepEnd {
 impl Refresher {
     /// Takes one step.
     pub async fn step(&self, id: SlotId, step: Step) -> StepEnd {
+        let span = self.span_of(id, step);
+        let end = self.take(id, step).instrument(span.clone()).await;
+        self.end(id, &span, end);
+        end
+    }
+
+    async fn take(&self, id: SlotId, step: Step) -> StepEnd {
         match step {
             Step::Refresh(reason) => self.refresh(id, reason).await,
             Step::RefreshAlone => self.refresh_alone(id).await,

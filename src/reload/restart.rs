@@ -20,6 +20,7 @@ pub(super) fn without_restart(running: &Config, new: Config) -> (Config, Vec<Str
         "[log] format or access_sample",
     );
     wait_if(running.metrics != new.metrics, "[metrics]");
+    wait_if(running.traces != new.traces, "[traces]");
     // These were judged together with time-outs that do not hold yet.
     let refresh_waits = running.refresh != new.refresh
         && (running.upstream.timeout != new.upstream.timeout || running.store != new.store);
@@ -39,6 +40,7 @@ pub(super) fn without_restart(running: &Config, new: Config) -> (Config, Vec<Str
             ..running.log.clone()
         },
         metrics: running.metrics.clone(),
+        traces: running.traces.clone(),
         apps: new.apps,
         callers: new.callers,
     };

@@ -100,7 +100,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- /* What of them holds only after a restart. */}}
 {{- define "token-broker.restarting" -}}
 {{- $sections := include "token-broker.sections" . | fromJson }}
-{{- list $sections.server $sections.store $sections.upstream $sections.gateway (omit (default dict $sections.log) "level") | toJson }}
+{{- list $sections.server $sections.store $sections.upstream $sections.gateway $sections.traces (omit (default dict $sections.log) "level") | toJson }}
 {{- end }}
 
 {{- /* What a schema cannot say with its reason. */}}

@@ -41,6 +41,8 @@ fn all(files: &Files) -> Vec<Wrong> {
         ("store.client_cert_file", REDIS, "holds no certificate"),
         ("store.client_key_file", REDIS, "holds no private key"),
         ("upstream.ca_file", "[upstream]", "holds no certificate"),
+        ("traces.ca_file", "[traces]", "holds no certificate"),
+        ("traces.headers_file", "[traces]", "line 1 of the file must"),
     ] {
         all.push(wrong(key, section, absent, "cannot be read"));
         all.push(wrong(key, section, &quoted, holds));
@@ -71,6 +73,18 @@ fn all(files: &Files) -> Vec<Wrong> {
     }
     for url in ["'canary'", "'socks5://u:canary@h'", "'http://u:canary@h/p'"] {
         all.push(wrong("upstream.proxy", upstream, url, "must "));
+    }
+    for url in [
+        "'canary'",
+        "'ftp://canary'",
+        "'https://u:canary@h/v1/traces'",
+    ] {
+        all.push(wrong(
+            "traces.endpoint",
+            "[traces]",
+            url,
+            "must be empty, or",
+        ));
     }
     for base in ["'canary'", "'https://canary'"] {
         all.push(wrong(

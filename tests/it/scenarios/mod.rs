@@ -29,4 +29,5 @@ mod service_manager;
 mod several_apps;
 mod stable;
 mod tickets;
+mod traces;
 mod upstream_outages;

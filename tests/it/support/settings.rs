@@ -25,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) server: Vec<(&'static str, String)>,
     /// Lines of `[gateway]` as they are written.
     pub(crate) gateway: String,
+    /// Lines of `[traces]` as they are written.
+    pub(crate) traces: String,
     pub(crate) timeout: Duration,
     /// How long Redis may take to connect, and to answer.
     pub(crate) store_timeout: Duration,
@@ -117,6 +119,7 @@ impl Settings {
             refresh: refresh.map(|(key, value)| (key, value.to_owned())).to_vec(),
             server: vec![("workers", "1".to_owned())],
             gateway: String::new(),
+            traces: String::new(),
             timeout: Duration::from_millis(400),
             store_timeout: Duration::from_millis(200),
             callers: format!(
@@ -209,6 +212,7 @@ impl Settings {
             };
         }
         let _ = writeln!(toml, "[gateway]\n{}", self.gateway);
+        let _ = writeln!(toml, "[traces]\n{}", self.traces);
         let _ = writeln!(
             toml,
             "[log]\nlevel = {:?}\nformat = \"json\"\n[metrics]\napps = {:?}",
