@@ -73,6 +73,8 @@ pub(super) struct MemoryStore {
     clock: Arc<MovableClock>,
     records: Arc<Mutex<HashMap<Credential, Record>>>,
     away: Arc<AtomicBool>,
+    /// For how long the machine sleeps while the next reading is under way.
+    sleep: Arc<Mutex<Duration>>,
 }
 
 impl MemoryStore {
@@ -81,7 +83,13 @@ impl MemoryStore {
             clock,
             records: Arc::default(),
             away: Arc::default(),
+            sleep: Arc::default(),
         }
+    }
+
+    /// The machine is suspended between the next reading's question and its answer.
+    pub(super) fn sleep_in_the_next_reading(&self, time: Duration) {
+        *self.sleep.lock().unwrap_or_else(PoisonError::into_inner) = time;
     }
 
     pub(super) fn go_away(&self) {
@@ -158,6 +166,8 @@ impl Store for MemoryStore {
         &self,
         of: &[&Subject],
     ) -> Result<Vec<Result<Stamped<Record>, StoreError>>, StoreError> {
+        let sleep = std::mem::take(&mut *self.sleep.lock().unwrap_or_else(PoisonError::into_inner));
+        self.clock.advance(sleep);
         let read = |of: &&Subject| self.change(of, |record, _| record.clone());
         of.iter()
             .map(read)

@@ -95,6 +95,32 @@ async fn a_first_request_waits_for_the_first_token() {
 }
 
 #[actix_web::test]
+async fn a_machine_that_slept_in_the_middle_of_a_reading_takes_nothing_off_a_tokens_life() {
+    let rig = Rig::working();
+    rig.issue("fresh");
+    let before = rig.get("all-on-empty", "/token/wx-empty").await.json();
+    // Nobody has heard of it for so long that the request has it read.
+    rig.clock.advance(Duration::from_secs(120));
+    rig.store
+        .sleep_in_the_next_reading(Duration::from_secs(600));
+    let after = rig.get("all-on-empty", "/token/wx-empty").await;
+    assert_eq!(after.status, 200, "{}", after.text());
+    let after = after.json();
+    assert_eq!(after["access_token"], "fresh");
+    let (ends, left) = (before["expires_at"].as_u64(), after["expires_in"].as_u64());
+    let shifted = after["expires_at"].as_u64().zip(ends);
+    let shifted = shifted.map(|(after, before)| after.abs_diff(before));
+    assert!(
+        shifted.is_some_and(|by| by <= 1),
+        "it ends when it did: {shifted:?}"
+    );
+    assert!(
+        left.is_some_and(|left| left <= 7200 - 720),
+        "it slept: {left:?}"
+    );
+}
+
+#[actix_web::test]
 async fn an_expired_token_is_never_answered() {
     let rig = Rig::new();
     rig.serve().clock.advance(Duration::from_secs(7200));
