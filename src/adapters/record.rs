@@ -9,10 +9,14 @@
 //! guessing at a damaged budget or epoch could break the promises that rest on it. A grant is less than that
 //! where grants are sealed: `adapters::sealed` says what becomes of one that is damaged.
 
+mod earlier;
+
+pub(super) use earlier::{earlier_of, earlier_text};
+
 use std::collections::BTreeMap;
 
 use crate::domain::budget::Used;
-use crate::domain::earlier::{EarlierToken, EarlierTokens};
+use crate::domain::earlier::EarlierTokens;
 use crate::domain::epoch::{Epoch, Nonce, Version};
 use crate::domain::grant::Grant;
 use crate::domain::secret::{Digest, Fingerprint, Secret};
@@ -68,35 +72,6 @@ pub(super) fn verdict_of(word: &str) -> Option<Verdict> {
     [Verdict::Accepted, Verdict::Refused, Verdict::Inconclusive]
         .into_iter()
         .find(|verdict| verdict_word(*verdict) == word)
-}
-
-/// The tokens before the stored one, in the clear: `digest:issued at:expires at`, with commas between them.
-pub(super) fn earlier_text(tokens: &EarlierTokens) -> String {
-    let text = |token: EarlierToken| {
-        let (issued_at, expires_at) = (token.issued_at, token.expires_at);
-        let digest = token.digest;
-        format!(
-            "{digest}:{}:{}",
-            number(issued_at.as_micros()),
-            number(expires_at.as_micros())
-        )
-    };
-    tokens.iter().map(text).collect::<Vec<_>>().join(",")
-}
-
-/// Reads them back.
-pub(super) fn earlier_of(text: &str) -> Option<EarlierTokens> {
-    let token = |text: &str| {
-        let mut parts = text.split(':');
-        let token = EarlierToken {
-            digest: Digest::parse(parts.next()?)?,
-            issued_at: Timestamp::from_micros(parse_number(parts.next()?)?),
-            expires_at: Timestamp::from_micros(parse_number(parts.next()?)?),
-        };
-        parts.next().is_none().then_some(token)
-    };
-    let tokens: Option<Vec<_>> = text.split(',').map(token).collect();
-    tokens.map(EarlierTokens::of)
 }
 
 /// The state's fields; `earlier` is the text of the tokens before the stored one, where there are any.

@@ -214,8 +214,8 @@ impl World {
         let mut expected = record.clone();
         expected.open(&of.rules, ORIGIN, now).unwrap();
         for (name, store) in &self.stores {
-            let read = store.read(&[of]).await.unwrap().pop().unwrap();
-            let read = read.map(|stamped| stamped.answer);
+            let read = store.read(&[of]).await.map(|mut read| read.pop().unwrap());
+            let read = read.flatten().map(|stamped| stamped.answer);
             if read.as_ref() != Ok(&expected) {
                 return Err(TestCaseError::fail(format!(
                     "after {step:?}\n {name} holds {read:#?}\n, the protocol {expected:#?}"

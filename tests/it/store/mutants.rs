@@ -7,13 +7,12 @@
 #![expect(clippy::print_stdout, reason = "figures for whoever tries all of them")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use token_broker::adapters::redis::RedisSettings;
 use token_broker::sealing::Sealing;
 
 use super::equivalence::World;
-use super::everywhere::patient;
 use super::mutating::{MutatingWay, Replacement};
 use super::sample;
 use super::seals::{K1, seals};
@@ -41,6 +40,9 @@ const FILES: [(&str, &str); 14] = files![
     "state.lua",
     "suspect.lua"
 ];
+
+/// How long a server may take to answer beside whatever else the machine does: what times out is found out by nothing.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is turned round, and into what.
 const TURNS: [(&str, &str); 17] = [
@@ -192,7 +194,11 @@ fn try_out(server: &RedisServer, mutant: &Mutant, histories: u32, sealed: bool) 
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let way = runtime.block_on(MutatingWay::start(server.port(), replacement));
     let now = World::beginning();
-    let plain = patient(&way.url());
+    let plain = RedisSettings {
+        connect_timeout: PATIENCE,
+        reply_timeout: PATIENCE,
+        ..sample::settings(&way.url())
+    };
     let apart = RedisSettings {
         namespace: "sealed".to_owned(),
         ..plain.clone()
@@ -207,7 +213,10 @@ fn try_out(server: &RedisServer, mutant: &Mutant, histories: u32, sealed: bool) 
         world.stores.push(("Redis with seals", Box::new(sealed)));
     }
     match world.differs(histories, 0) {
-        Err(_) => Fate::FoundOut,
+        Err(difference) => {
+            assert!(!difference.contains("Away("), "{mutant:?}: {difference}");
+            Fate::FoundOut
+        }
         Ok(()) => Fate::LivesOn,
     }
 }
@@ -237,9 +246,16 @@ fn a_script_that_keeps_a_cooldown_through_a_resume_is_found_out() {
 fn try_all(mutants: &[Mutant], histories: u32, sealed: bool) -> Vec<(&Mutant, Fate)> {
     let next = AtomicUsize::new(0);
     let fates = std::sync::Mutex::new(Vec::new());
+    let take = || {
+        let number = next.fetch_add(1, Ordering::SeqCst);
+        mutants.get(number).map(|mutant| (number, mutant))
+    };
     let worker = || {
         let server = RedisServer::start();
-        while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::SeqCst)) {
+        while let Some((number, mutant)) = take() {
+            if number > 0 && number % 100 == 0 {
+                println!("{number} of {} tried", mutants.len());
+            }
             let fate = try_out(&server, mutant, histories, sealed);
             fates.lock().unwrap().push((mutant, fate));
         }
