@@ -118,7 +118,7 @@ test-contract: ## Play the contract against a running broker with schemathesis, 
 	@tests/contract/run.sh
 
 .PHONY: test-clients
-test-clients: ## Run the published SDKs, and the callers of docs/clients.md, against the broker; needs node, python3
+test-clients: ## Run the published SDKs, and the callers of docs/clients.md, against the broker; needs node, python3, and java and go for all
 	@$(CARGO) build --quiet --workspace --bins
 	@mkdir -p target/clients && cp tests/clients/package.json target/clients/
 	@npm --prefix target/clients install --no-audit --no-fund --silent

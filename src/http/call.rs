@@ -150,7 +150,7 @@ impl Call {
         }
     }
 
-    /// The app whose access token this is, the current or the one before: what the token's holder could do at WeChat
+    /// The app whose access token this is, where that has not expired: what the token's holder could do at WeChat
     /// itself, it may do here.
     pub(super) fn app_by_token(&self, token: &str) -> Result<SlotId, Problem> {
         let known = self.gateway().tokens_as_keys;

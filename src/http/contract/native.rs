@@ -158,7 +158,7 @@ pub(super) fn ticket() -> Operation {
         .query(
             "access_token",
             Required::True,
-            "The app's current access token, or the one before: whoever has it may have the ticket.",
+            "An access token of the app that has not expired: whoever has it may have the ticket.",
             short(TEXT_MOST),
             "72_kN0tAr3alT0ken",
         )

@@ -24,6 +24,28 @@ fn every_code_is_documented_with_its_status() {
     assert_eq!(documented, known);
 }
 
+/// What stands between lines of three backticks.
+fn programs(document: &str) -> Vec<&str> {
+    document.split("```").skip(1).step_by(2).collect()
+}
+
+#[test]
+fn callers_are_shown_the_same_programs_in_both_languages() {
+    let english = include_str!("../../../docs/clients.md");
+    let chinese = include_str!("../../../docs/clients.zh-CN.md");
+    let told = programs(english);
+    assert!(told.len() > 10, "{}", told.len());
+    assert_eq!(told, programs(chinese));
+    for front in ["## ", "### ", "| "] {
+        let count = |text: &str| text.lines().filter(|line| line.starts_with(front)).count();
+        assert_eq!(
+            count(english),
+            count(chinese),
+            "lines that begin with {front:?}"
+        );
+    }
+}
+
 #[test]
 fn no_two_codes_share_a_word_and_each_stands_at_its_place() {
     let words: BTreeSet<_> = Code::ALL.into_iter().map(Code::as_str).collect();
