@@ -8,9 +8,15 @@ mkdir -p "$tools"
 
 needed=""
 for pair in promtool:prometheus amtool:prometheus-alertmanager redis-server:redis-server redis-cli:redis-tools \
-    nginx:nginx-light jq:jq chromium:chromium curl:curl openssl:openssl node:nodejs npm:npm shellcheck:shellcheck; do
+    nginx:nginx-light jq:jq chromium:chromium curl:curl openssl:openssl node:nodejs npm:npm shellcheck:shellcheck systemd-analyze:systemd; do
     command -v "${pair%%:*}" >/dev/null || needed="$needed ${pair#*:}"
 done
+# Images and roots of Debian are made only where that is allowed: not in most pipelines' containers.
+if [ "$(id -u)" = 0 ] && unshare --mount true 2>/dev/null; then
+    for tool in podman runc mmdebstrap; do
+        command -v "$tool" >/dev/null || needed="$needed $tool"
+    done
+fi
 # A page in Chinese is looked at too: without letters for it, it would be boxes.
 fc-list :lang=zh 2>/dev/null | grep -q . || needed="$needed fonts-noto-cjk fontconfig"
 python3 -c 'import venv, ensurepip' 2>/dev/null || needed="$needed python3-venv"

@@ -24,7 +24,7 @@ check sync python3 sync.py --check
 check pipelines python3 pipelines.py
 check rules sh -c 'cd ../prometheus && promtool check rules recording.yaml alerts.yaml && promtool test rules alerts.test.yaml'
 check alertmanager ./alertmanager.sh
-check image ./image.sh
+check image python3 image.py
 check package ./package.sh
 check compose python3 compose.py
 check chart python3 chart.py
