@@ -62,7 +62,7 @@ class Podman:
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def __call__(self, *command):
-        where = ("--root", self.dir / "images", "--runroot", self.dir / "run", "--storage-driver", "vfs")
+        where = ("--root", self.dir / "images", "--runroot", self.dir / "run")
         ran = subprocess.run(
             [str(part) for part in ("podman", *where, *command)], capture_output=True, text=True, env=self.environment, cwd=ROOT
         )
