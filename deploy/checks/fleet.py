@@ -162,7 +162,8 @@ class Fleet:
             line.sendall(b"PING\r\n")
             return line.recv(16).startswith(b"+PONG")
 
-    def start_broker(self, index, secrets=None):
+    def configure(self, index, secrets=None):
+        """Writes what a broker is configured with: one that runs takes over what it can."""
         apps = "".join(
             f'[[apps]]\nappid = "{app}"\nsecret = "{secret}"\n{self.more}'
             for app, secret in {**self.apps, **(secrets or {})}.items()
@@ -187,6 +188,10 @@ keys = ["{self.key_hash}"]
 allow = [{{ appids = ["*"], verbs = ["read", "call", "refresh", "admin"] }}]
 """
         )
+        return config
+
+    def start_broker(self, index, secrets=None):
+        config = self.configure(index, secrets)
         self.spawn(f"broker-{index}", binary("token-broker"), "serve", "--config", config)
 
     def start_prometheus(self):
