@@ -29,6 +29,7 @@ impl Replica<'_> {
             "redis" => words::REDIS,
             _ => words::EMBEDDED,
         };
+        let store = [("store", store.to(language)), ("how", up(board.store_up))];
         let fact = |name: Text, bad: bool, value: Markup| {
             html! { div class=[bad.then_some("bad")] { dt { (name.to(language)) } dd { (value) } } }
         };
@@ -43,7 +44,7 @@ impl Replica<'_> {
                         Some(why) => { (words::NO.to(language)) ": " span lang="en" { (why) } }
                     }
                 }))
-                (fact(words::STORE, !board.store_up, html! { (store.to(language)) ", " (up(board.store_up)) }))
+                (fact(words::STORE, !board.store_up, html! { (words::STORE_HOW.with(language, &store)) }))
                 (fact(words::WECHAT, !board.wechat_up, html! { (up(board.wechat_up)) }))
                 @if let Some(runway) = board.runway {
                     (fact(words::RUNWAY, runway.is_zero(), html! { (span(language, runway)) }))

@@ -77,6 +77,7 @@ catalogue! {
     NO = "no", "否";
     ANSWERS = "answers", "有应答";
     SILENT = "does not answer", "没有应答";
+    STORE_HOW = "{store}, {how}", "{store}，{how}";
     EMBEDDED = "embedded", "内嵌文件";
     REDIS = "Redis", "Redis";
     ONLY_THIS_REPLICA = "Each replica has a page of its own, and tells what it sees itself.", "每个副本有各自的页面，只说明它自己看到的情况。";
