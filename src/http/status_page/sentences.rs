@@ -111,8 +111,8 @@ pub(super) const fn advice(trouble: Trouble) -> Text {
             "修复存储；不要重启本副本",
         ),
         Trouble::Paused => Text::of(
-            "resume the app before its token expires",
-            "在 token 过期前恢复该 appid",
+            "resume the app: once its token has expired, its callers are refused",
+            "恢复该 appid：它的 token 过期后，调用方会被拒绝",
         ),
         Trouble::Overlapped => Text::of(
             "look for paused machines and failovers of the store",
