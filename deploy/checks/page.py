@@ -154,8 +154,10 @@ def refusals(browser):
 
 
 def clear_cooldown(fleet):
-    call(fleet, "POST", f"/apps/{APP}/resume")
-    until("no cooldown", lambda: state(fleet)["cooldown"] is None)
+    """Of all apps: the other one's refresh may have come due while WeChat refused everybody."""
+    for app in APPS:
+        call(fleet, "POST", f"/apps/{app}/resume")
+        until("no cooldown", lambda app=app: state(fleet, app)["cooldown"] is None)
 
 
 def outages(browser):

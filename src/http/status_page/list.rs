@@ -52,7 +52,8 @@ pub(super) fn part(board: &Board, question: &Question) -> Markup {
     html! {
         div id="list" {
             @if shown.is_empty() {
-                @if board.apps > 0 { p class="none" { (words::NONE_FOUND.to(language)) } }
+                @let none = if board.apps == 0 { words::NONE_THERE } else { words::NONE_FOUND };
+                p class="none" { (none.to(language)) }
             } @else {
                 (table(shown, question, board.at))
             }

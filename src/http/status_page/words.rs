@@ -105,6 +105,7 @@ catalogue! {
     EVERYTHING = "All", "全部";
     TROUBLE_ONLY = "In trouble", "有问题的";
     FIND = "Find", "查找";
+    NONE_THERE = "None.", "无。";
     NONE_FOUND = "No app matches.", "没有符合条件的 appid。";
     APP = "App", "appid";
     STATE = "State", "状态";
