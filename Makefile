@@ -54,8 +54,8 @@ chaos: ## Inflict faults at random on real processes: MINUTES=60 from SEED=1 on;
 		$(CARGO) test --test chaos -- --nocapture
 
 .PHONY: mutants
-mutants: ## Change the Lua scripts in every small way and see each change found out; FROM=0 says where to begin
-	LUA_MUTANTS=$(or $(FROM),0) $(CARGO) test --test it -- --nocapture every_mutant
+mutants: ## Change the Lua scripts in every small way and see each change found out; FROM=100 TO=200 tries some of them
+	LUA_MUTANTS=$(or $(FROM),0)..$(TO) $(CARGO) test --test it -- --nocapture every_mutant
 
 .PHONY: version
 version: ## Print the version, as Cargo.toml has it
