@@ -189,10 +189,22 @@ fn scene() -> impl Strategy<Value = Vec<Step>> {
         // A lease that ends at the very moment when its holder asks again, or another does.
         1 => vec![begin(), to(&[Deadline::Lease]), again(), begin(), commit()],
         1 => vec![begin(), fail(), to(&[Deadline::Cooldown]), begin(), commit()],
+        // Refused, and the same token comes back: the next fetch is forced, and given back or failed at times.
+        2 => vec![begin(), same(), judge(), begin(), same(), begin(), end(), begin(), same()],
         1 => vec![begin(), commit(), to(&due), begin(), fail(), judge(), begin()],
         1 => vec![claim(), judge(), to(&[Deadline::Check]), claim()],
         1 => vec![claim(), to(&[Deadline::Check]), claim()],
     ]
+}
+
+/// The token that the latest attempt brings where nothing rotates.
+fn same() -> BoxedStrategy<Step> {
+    life().prop_map(|life| Step::Commit(0, 0, life)).boxed()
+}
+
+/// However the latest attempt ends.
+fn end() -> BoxedStrategy<Step> {
+    prop_oneof![fail(), same(), Just(Step::Release(0))].boxed()
 }
 
 fn fail() -> BoxedStrategy<Step> {
