@@ -5,7 +5,7 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-venv=${CONTRACT_VENV:-target/contract-venv}
+venv=${CONTRACT_VENV:-$PWD/target/contract-venv}
 seconds=${SECONDS_OF_FUZZING:-300}
 # The versions this was tried with.
 packages="schemathesis==4.32.5 openapi-spec-validator==0.9.0"
@@ -52,6 +52,8 @@ done
 before=$(fetches)
 "$bin/token-broker" openapi >"$dir/openapi.json"
 "$venv/bin/openapi-spec-validator" "$dir/openapi.json"
+# It leaves what it found where it was started.
+cd "$dir"
 KEY=$key timeout "$((seconds * 3))" "$venv/bin/schemathesis" --config-file "$here/schemathesis.toml" \
     run "$dir/openapi.json" --url "$api" --max-time "$seconds" ${SEED:+--seed "$SEED"}
 after=$(fetches)

@@ -235,6 +235,14 @@ pub(super) fn short(most: usize) -> Object {
     visible.max_length(Some(most)).build()
 }
 
+/// An address of the web. Narrower than what is taken: a pattern cannot tell which names are hosts, and whoever keeps
+/// to this one is understood.
+pub(super) fn web_address(most: usize) -> Object {
+    let plain =
+        r"^https?://([a-z]{1,20}\.){1,3}[a-z]{2,10}(/[A-Za-z0-9._/-]*)?(\?[A-Za-z0-9=&._-]*)?$";
+    text().pattern(Some(plain)).max_length(Some(most)).build()
+}
+
 /// One of these words.
 pub(super) fn word(words: &[&str]) -> Object {
     text().enum_values(Some(words.iter().copied())).build()

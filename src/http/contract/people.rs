@@ -5,7 +5,7 @@ use utoipa::openapi::Required;
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::schema::{ArrayBuilder, Object};
 
-use super::operation::{Operation, header_named, object, short, text, word};
+use super::operation::{Operation, header_named, object, short, text, web_address, word};
 use crate::calls::{BATCH_MOST, Profile, Session, WebToken};
 use crate::http::oauth::{CODE_MOST, ConsentPage, STATE_MOST, Validity};
 use crate::http::parameters::TEXT_MOST;
@@ -116,7 +116,7 @@ pub(super) fn authorize() -> Operation {
             "redirect_uri",
             Required::True,
             "Where the browser comes back to, with the code: `http` or `https`, no fragment.",
-            text().pattern(Some("^https?://[a-z0-9.-]+(/[A-Za-z0-9._/-]*)?$")).max_length(Some(TEXT_MOST)).build(),
+            web_address(TEXT_MOST),
             "https://shop.example/back",
         )
         .query(

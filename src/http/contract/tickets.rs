@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use utoipa::openapi::Required;
 
-use super::operation::{Operation, short, word};
+use super::operation::{Operation, short, web_address, word};
 use crate::domain::credential::Kind;
 use crate::http::jssdk::{AddedCard, CARD_MOST, ChosenCard, Page};
 use crate::http::parameters::TEXT_MOST;
@@ -53,7 +53,7 @@ pub(super) fn page() -> Operation {
             "url",
             Required::True,
             "The page's whole address, percent-encoded once.",
-            short(TEXT_MOST),
+            web_address(TEXT_MOST),
             "https://shop.example.com/?item=7",
         )
         .answers::<Page<'_>>(
