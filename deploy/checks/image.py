@@ -75,6 +75,18 @@ class Podman:
         return json.loads(self("inspect", what))[0]
 
 
+def check_sources():
+    """What the sources take in at compile time is there where they are compiled."""
+    copied = re.findall(r"^COPY (?!--)(.+) \S+$", (ROOT / "deploy" / "Dockerfile").read_text(), re.M)
+    let_in = re.findall(r"^!(.+)$", (ROOT / "deploy" / "Dockerfile.dockerignore").read_text(), re.M)
+    copied = [name for names in copied for name in names.split()]
+    for source in [*(ROOT / "src").rglob("*.rs"), *(ROOT / "tests" / "simulator").rglob("*.rs")]:
+        for path in re.findall(r'include_(?:str|bytes)!\(\s*"([^"]+)"', source.read_text()):
+            taken = pathlib.Path(os.path.normpath(source.parent / path)).relative_to(ROOT)
+            for names, where in ((copied, "the Dockerfile copies"), (let_in, "Dockerfile.dockerignore lets in")):
+                assert any(taken.is_relative_to(name) for name in names), f"{source.name} takes in {taken}, which nothing that {where} holds"
+
+
 def imported(podman, tar):
     podman("import", "--quiet", "--change=ENV PATH=/usr/local/cargo/bin:/usr/sbin:/usr/bin:/sbin:/bin", tar, "localhost/base")
     return "localhost/base"
@@ -176,6 +188,7 @@ def main():
     if ran.returncode:
         print(ran.stdout + ran.stderr)
         return 1
+    check_sources()
     print("hadolint: clean")
     may_mount = os.geteuid() == 0 and subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode == 0
     if not may_mount:
