@@ -52,7 +52,7 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// The embedded store's file cannot be used.
-    #[error(transparent)]
+    #[error("store.path: {0}")]
     Embedded(#[from] OpenError),
     /// The settings for Redis cannot be used.
     #[error(transparent)]

@@ -185,13 +185,14 @@ impl Connections {
         C: Connection,
     {
         let draining = self.draining.clone();
-        let leaving = self.leaving.clone();
+        // The worker's own: workers that count references together get in each other's way at each request.
+        let leaving = Rc::new(self.leaving.clone());
         let app = map_config(app.into_factory(), |()| AppConfig::default());
         let app = apply_fn_factory(app, move |request: Request, app: &_| {
             let conduct = request.conn_data::<Rc<Conduct>>();
             let under_way = conduct.map(|conduct| Rc::clone(conduct).begin());
             let answering = Service::call(app, request);
-            let leaving = leaving.clone();
+            let leaving = Rc::clone(&leaving);
             async move {
                 let response: ServiceResponse = answering.await?;
                 let mut response = Response::from(response);

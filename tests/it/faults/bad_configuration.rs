@@ -97,6 +97,44 @@ async fn a_way_to_wechat_that_is_wrong_is_told_by_readyz_with_its_key() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_used_at_start_ends_it_with_its_key() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let taken = taken.local_addr().expect("an address").to_string();
+    let directory = tempfile::tempdir().expect("a directory");
+    let usable = Settings::new("http://127.0.0.1:1", embedded(&directory));
+    let no_directory = StoreUnderTest::Embedded {
+        path: "/dev/null/store.redb".into(),
+    };
+    for (settings, words) in [
+        (
+            Settings {
+                listen: taken.clone(),
+                ..usable.clone()
+            },
+            format!("server.listen = {taken} cannot be listened on"),
+        ),
+        (
+            Settings {
+                ops_listen: taken.clone(),
+                ..usable.clone()
+            },
+            format!("server.ops_listen = {taken} cannot be listened on"),
+        ),
+        (
+            Settings {
+                store: no_directory,
+                ..usable.clone()
+            },
+            "store.path: /dev/null/store.redb cannot be opened".to_owned(),
+        ),
+    ] {
+        let mut process = Process::start(&settings);
+        assert_eq!(process.ended(SOON).await, Some(1));
+        assert!(process.log().contains(&words), "{words}: {}", process.log());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_appsecret_that_wechat_does_not_know_is_told_by_readyz_with_its_app() {
     let apps = apps(1);
     let wechat = Simulator::start(wechat_with(&apps)).await;
