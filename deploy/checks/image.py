@@ -59,6 +59,9 @@ class Podman:
     def __exit__(self, *_):
         with contextlib.suppress(subprocess.CalledProcessError):
             self("rm", "--all", "--force", "--time=0")
+        # The overlay driver leaves its folder mounted on itself.
+        if os.path.ismount(self.dir / "images" / "overlay"):
+            subprocess.run(["umount", self.dir / "images" / "overlay"], check=True)
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def __call__(self, *command):
