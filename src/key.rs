@@ -31,9 +31,10 @@ impl<'a> CallerKey<'a> {
     #[must_use]
     pub fn parse(key: &'a str) -> Option<Self> {
         let (id, random) = key.strip_prefix(PREFIX)?.split_once('_')?;
-        CallerId::parse(id).ok()?;
         let lower_hex = |b: u8| b.is_ascii_digit() || matches!(b, b'a'..=b'f');
-        let well_formed = random.len() == RANDOM_BYTES * 2 && random.bytes().all(lower_hex);
+        let well_formed = CallerId::is_well_formed(id)
+            && random.len() == RANDOM_BYTES * 2
+            && random.bytes().all(lower_hex);
         well_formed.then(|| Self {
             id,
             hash: hash(key),

@@ -172,9 +172,9 @@ impl Overview {
     /// Reads a view at `now`.
     #[must_use]
     pub fn of(view: &View, rules: &Rules, now: Moment) -> Self {
-        let read = view.record.as_deref().map(|(record, at, sent)| Reading {
-            record,
-            now: *at + now.boot.saturating_sub(sent.boot),
+        let read = view.reading.as_deref().map(|reading| Reading {
+            record: &reading.record,
+            now: reading.store_now(now),
         });
         let served = view.servable(now);
         let grant = served.map(|(grant, _)| grant.as_ref());

@@ -1,6 +1,7 @@
 //! What the core needs of the world: a clock, a store, an upstream. Adapters fulfil these contracts;
 //! decorators (metrics) wrap them; tests replace them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -170,8 +171,8 @@ impl SealWatch for () {
 pub struct Subject {
     /// Which credential.
     pub credential: Credential,
-    /// Its rules.
-    pub rules: Rules,
+    /// Its rules, shared by all that are kept by the same.
+    pub rules: Arc<Rules>,
 }
 
 /// What the store tells a replica without being asked.

@@ -1,13 +1,14 @@
 //! What a configuration asks to be kept: every app's credentials, by which rules, with which AppSecret. Taken
 //! over here at the start, and again whenever the configuration changes.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use crate::app_secrets::AppSecrets;
 use crate::config::{AppConfig, Config};
 use crate::domain::app_id::AppId;
 use crate::domain::replica::Replica;
+use crate::domain::rules::Rules;
 use crate::metrics::Metrics;
 use crate::ports::{Chance, Subject};
 use crate::snapshot::{Difference, Publisher};
@@ -42,16 +43,10 @@ impl Roster {
         // First: a credential that is kept needs its secret.
         let secret = |app: &AppConfig| (app.appid.clone(), app.secret.clone());
         let rotated = self.secrets.replace(config.apps.iter().map(secret));
-        let subjects = config.apps.iter().flat_map(|app| {
-            app.credentials().map(|credential| Subject {
-                rules: app.rules(&credential, &config.refresh, &config.upstream),
-                credential,
-            })
-        });
         let newcomer = |subject: &Subject| {
-            Replica::new(subject.rules.clone(), self.shared, self.chance.unit())
+            Replica::new(Arc::clone(&subject.rules), self.shared, self.chance.unit())
         };
-        let credentials = self.publisher.configure(subjects.collect(), newcomer);
+        let credentials = self.publisher.configure(subjects(config), newcomer);
         for id in self.publisher.ids() {
             if rotated.contains(&self.publisher.credential(id).app) {
                 self.publisher.update(id, Replica::secret_changed);
@@ -78,4 +73,28 @@ impl Roster {
             self.metrics.expect(app(*id));
         }
     }
+}
+
+/// Every credential of a configuration, with its rules. Ten thousand apps are mostly kept by the same few, so
+/// that those of a neighbour are shared where they are equal.
+fn subjects(config: &Config) -> Vec<Subject> {
+    const NEIGHBOURS: usize = 8;
+    let mut lately: VecDeque<Arc<Rules>> = VecDeque::with_capacity(NEIGHBOURS);
+    let mut shared = |rules: Rules| {
+        if let Some(known) = lately.iter().find(|known| ***known == rules) {
+            return Arc::clone(known);
+        }
+        let rules = Arc::new(rules);
+        lately.truncate(NEIGHBOURS - 1);
+        lately.push_front(Arc::clone(&rules));
+        rules
+    };
+    let mut subjects = Vec::with_capacity(config.apps.len());
+    for app in &config.apps {
+        subjects.extend(app.credentials().map(|credential| Subject {
+            rules: shared(app.rules(&credential, &config.refresh, &config.upstream)),
+            credential,
+        }));
+    }
+    subjects
 }

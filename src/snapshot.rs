@@ -74,7 +74,7 @@ impl Publisher {
         let (after, difference) = self.slots.compare(&mut known, subjects, now, newcomer);
         // Before they can be found, so that nobody finds them empty who need not.
         for id in difference.added.iter().chain(&difference.changed) {
-            let rules = self.subject(*id).rules.clone();
+            let rules = Arc::clone(&self.subject(*id).rules);
             self.update(*id, |replica| replica.govern(rules));
         }
         self.slots.put_in_force(after);
@@ -142,16 +142,20 @@ impl Publisher {
             return;
         }
         let token = |view: &View| Some((view.grant.as_ref()?.digest, view.expires));
-        let read = |view: &View| view.record.as_deref().map(|(_, _, sent)| *sent);
+        let read = |view: &View| view.reading.as_deref().map(|reading| reading.sent);
         if token(before) == token(after) && read(before) == read(after) {
             return;
         }
-        let stored = after.record.as_deref().into_iter();
-        let stored = stored.flat_map(|(record, at, sent)| {
+        let stored = after.reading.as_deref().into_iter();
+        let stored = stored.flat_map(|reading| {
+            let record = &reading.record;
             // Also where it is dead, so that this replica does not hold it: others do.
             let grant = record.grant.as_ref().map(EarlierToken::from);
             let tokens = record.state.earlier.iter().chain(grant);
-            tokens.map(|token| (token.digest, sent.after(token.remaining(*at))))
+            tokens.map(|token| {
+                let remaining = token.remaining(reading.at);
+                (token.digest, reading.sent.after(remaining))
+            })
         });
         let tokens = stored.chain(token(after));
         self.slots.holders.know(id, tokens, self.clock.now());
@@ -346,12 +350,12 @@ mod tests {
         };
         Subject {
             credential: Credential::access_token(app, mode),
-            rules,
+            rules: Arc::new(rules),
         }
     }
 
     fn newcomer(subject: &Subject) -> Replica {
-        Replica::new(subject.rules.clone(), true, 0.0)
+        Replica::new(Arc::clone(&subject.rules), true, 0.0)
     }
 
     fn serve(publisher: &Publisher, id: SlotId, version: u64) {
@@ -458,8 +462,15 @@ mod tests {
         publisher.configure(vec![subject("wx1", Mode::Token)], newcomer);
         let id = find(&reader, "wx1").unwrap_or_else(|| panic!("not found"));
         serve(&publisher, id, 7);
-        let mut other = subject("wx1", Mode::Token);
-        other.rules.at = 0.7;
+        let subject = subject("wx1", Mode::Token);
+        let rules = Rules {
+            at: 0.7,
+            ..Rules::clone(&subject.rules)
+        };
+        let other = Subject {
+            rules: Arc::new(rules),
+            ..subject
+        };
         let difference = publisher.configure(vec![other.clone()], newcomer);
         assert_eq!(difference.changed, [id]);
         assert_eq!(*reader.subject(id), other);

@@ -65,11 +65,18 @@ impl CallerId {
     /// # Errors
     /// The text is empty, too long, or leaves the alphabet.
     pub fn parse(text: &str) -> Result<Self, CallerIdError> {
-        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        if text.is_empty() || text.len() > MAX_LEN || !text.bytes().all(allowed) {
-            return Err(CallerIdError);
+        if Self::is_well_formed(text) {
+            Ok(Self(text.into()))
+        } else {
+            Err(CallerIdError)
         }
-        Ok(Self(text.into()))
+    }
+
+    /// Whether a text is an id: nothing is kept of it.
+    #[must_use]
+    pub fn is_well_formed(text: &str) -> bool {
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        !text.is_empty() && text.len() <= MAX_LEN && text.bytes().all(allowed)
     }
 
     /// The id as text.

@@ -38,8 +38,8 @@ pub enum What {
     NotRenewed,
     /// A fetch of this replica came too late to be stored: another one had begun.
     Overlapped,
-    /// Upstream refused to issue a token.
-    Refused(Reason, UpstreamError),
+    /// Upstream refused to issue a token. Boxed: of ten thousand apps most were never refused.
+    Refused(Reason, Box<UpstreamError>),
     /// Upstream could not be reached.
     NotSent(Reason),
     /// Nobody knows whether a fetch issued a token.
@@ -101,7 +101,7 @@ impl History {
     #[must_use]
     pub fn refusal(&self) -> Option<&UpstreamError> {
         self.events().find_map(|event| match &event.what {
-            What::Refused(_, error) => Some(error),
+            What::Refused(_, error) => Some(error.as_ref()),
             _ => None,
         })
     }
@@ -118,7 +118,7 @@ mod tests {
             rid: Some(rid.to_owned()),
             ip: None,
         };
-        What::Refused(Reason::Scheduled, error)
+        What::Refused(Reason::Scheduled, Box::new(error))
     }
 
     const fn at(seconds: u64) -> Duration {

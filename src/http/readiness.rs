@@ -159,7 +159,7 @@ impl Readiness {
 
 /// A record that the store has and this broker cannot use was looked up too: it is that app's trouble.
 fn was_looked_up(view: &View) -> bool {
-    view.record.is_some() || is_unusable(view)
+    view.reading.is_some() || is_unusable(view)
 }
 
 const fn is_unusable(view: &View) -> bool {

@@ -108,7 +108,7 @@ impl Refresher {
         let now = Timestamp::from_micros(micros(started.wall));
         let cooldown = self.publisher.update(id, |replica| {
             replica.check_failed(started);
-            replica.note(What::Refused(reason, error.clone()), started);
+            replica.note(What::Refused(reason, Box::new(error.clone())), started);
             let failures = replica.count_failure();
             class.cooldown(failures, replica.rules().backoff, now, random)
         });

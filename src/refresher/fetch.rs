@@ -342,7 +342,7 @@ impl Refresher {
         log_refused(credential, attempting.reason, error, cooldown);
         self.note(
             attempting.id,
-            What::Refused(attempting.reason, error.clone()),
+            What::Refused(attempting.reason, Box::new(error.clone())),
         );
         self.fail(attempting, class, cooldown).await
     }

@@ -46,7 +46,8 @@ pub(super) struct Slot {
 /// All slots, and which of them are in force.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
-    all: boxcar::Vec<Slot>,
+    /// Boxed: the vector has room for up to twice as many as it holds.
+    all: boxcar::Vec<Box<Slot>>,
     in_force: ArcSwap<InForce>,
     /// Whose access tokens these are.
     pub(super) holders: Holders,
@@ -118,7 +119,8 @@ impl Slots {
             let credential = subject.credential.clone();
             let id = known.get(&credential).copied().unwrap_or_else(|| {
                 let replica = newcomer(&subject);
-                SlotId(self.all.push(Slot::new(subject.clone(), replica, now)))
+                let slot = Slot::new(subject.clone(), replica, now);
+                SlotId(self.all.push(Box::new(slot)))
             });
             let stayed = removed.remove(&id);
             if !stayed {

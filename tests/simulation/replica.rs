@@ -74,7 +74,10 @@ impl Node {
             world: Arc::clone(world),
             store: Arc::clone(store),
             wechat: Arc::clone(wechat),
-            subject: Subject { credential, rules },
+            subject: Subject {
+                credential,
+                rules: Arc::new(rules),
+            },
             nap,
             process: Mutex::new(None),
         })
@@ -88,7 +91,7 @@ impl Node {
         let app = self.subject.credential.app.clone();
         let (publisher, reader, changes) = snapshot(Arc::clone(&clock));
         publisher.configure(vec![self.subject.clone()], |subject| {
-            Replica::new(subject.rules.clone(), true, chance.unit())
+            Replica::new(Arc::clone(&subject.rules), true, chance.unit())
         });
         let refresher = Arc::new(Refresher {
             store: Arc::new(StoreLink {

@@ -28,8 +28,8 @@ pub enum StoreTrouble {
 
 impl Replica {
     /// The credential is kept by these rules from now on, and is in force, also if it was not before.
-    pub fn govern(&mut self, rules: Rules) {
-        self.rules = rules;
+    pub fn govern(&mut self, rules: impl Into<Arc<Rules>>) {
+        self.rules = rules.into();
         self.retired = false;
     }
 
@@ -42,7 +42,7 @@ impl Replica {
             seen: self.seen,
             under_way: self.under_way,
             history: Arc::clone(&self.history),
-            ..Self::new(self.rules.clone(), self.shared, self.draw)
+            ..Self::new(Arc::clone(&self.rules), self.shared, self.draw)
         };
     }
 
@@ -53,7 +53,7 @@ impl Replica {
     }
 
     /// The store was read. Answers which version, if any, was given up as dead over it.
-    pub fn observe(&mut self, record: Record, at: Timestamp, sent: Moment) -> Option<Version> {
+    pub fn observe(&mut self, mut record: Record, at: Timestamp, sent: Moment) -> Option<Version> {
         if self.retired {
             self.remember(&record.state);
             return None;
@@ -61,7 +61,7 @@ impl Replica {
         self.trouble = None;
         self.attempted_at = Some(sent);
         let outrun = |reading: &Reading| at < reading.at && sent.boot < reading.sent.boot;
-        if self.reading.as_ref().is_some_and(outrun) {
+        if self.reading.as_deref().is_some_and(outrun) {
             // A later question was answered first.
             return None;
         }
@@ -70,7 +70,8 @@ impl Replica {
         let cut = self.drop_dead(&record.state);
         self.take_stored(&record, at, sent);
         self.earlier = record.state.earlier.with(self.earlier.iter(), None, at);
-        self.reading = Some(Reading { record, at, sent });
+        self.keep_one_text(&mut record);
+        self.reading = Some(Arc::new(Reading { record, at, sent }));
         cut
     }
 
@@ -176,6 +177,16 @@ impl Replica {
             _ => self.hold(stored.clone(), expires, Standing::Stored),
         }
         self.vouched_at = Some(sent);
+    }
+
+    /// The token that is held and the one that was read are nearly always the same: its text is kept once.
+    fn keep_one_text(&self, read: &mut Record) {
+        if let Some(held) = &self.held
+            && let Some(read) = &mut read.grant
+            && read.digest == held.grant.digest
+        {
+            read.value = held.grant.value.clone();
+        }
     }
 
     fn hold(&mut self, grant: Grant, expires: Moment, standing: Standing) {

@@ -33,7 +33,8 @@ pub const ASK_WAIT: Duration = Duration::from_millis(500);
 /// What one replica knows of one credential.
 #[derive(Clone, Debug)]
 pub struct Replica {
-    rules: Rules,
+    /// Shared with all that are kept by the same.
+    rules: Arc<Rules>,
     /// Whether the configuration has dropped this credential: nothing is served or planned, and what must
     /// not be forgotten, should it come back, is kept.
     retired: bool,
@@ -50,7 +51,8 @@ pub struct Replica {
     earlier: EarlierTokens,
     /// What an attempt that was under way when the store was last read has charged, and its number.
     under_way: Option<(Epoch, Memory)>,
-    reading: Option<Reading>,
+    /// Shared with the view that follows from it.
+    reading: Option<Arc<Reading>>,
     /// Why the latest attempt to reach the store failed; `None` while it is there.
     trouble: Option<StoreTrouble>,
     /// When the store, or a check, last said that the held grant stands.
@@ -95,15 +97,22 @@ enum Standing {
 
 /// The store's record as last read.
 #[derive(Clone, Debug)]
-struct Reading {
-    record: Record,
+pub struct Reading {
+    /// What it held.
+    pub record: Record,
     /// The store's time then.
-    at: Timestamp,
+    pub at: Timestamp,
     /// This machine's time before the question was sent.
-    sent: Moment,
+    pub sent: Moment,
 }
 
 impl Reading {
+    /// What the store's clock says at `now`, as far as this machine's boot clock tells.
+    #[must_use]
+    pub fn store_now(&self, now: Moment) -> Timestamp {
+        self.at + now.boot.saturating_sub(self.sent.boot)
+    }
+
     /// When a stored deadline passes by this machine's boot clock; never too late.
     fn local(&self, deadline: Timestamp) -> Duration {
         self.sent.boot.saturating_add(deadline.since(self.at))
@@ -172,9 +181,9 @@ impl BlockedBy {
 impl Replica {
     /// A replica that knows nothing yet. `draw`, 0 to 1, is its share of the jitter.
     #[must_use]
-    pub fn new(rules: Rules, shared: bool, draw: f64) -> Self {
+    pub fn new(rules: impl Into<Arc<Rules>>, shared: bool, draw: f64) -> Self {
         Self {
-            rules,
+            rules: rules.into(),
             retired: false,
             shared,
             draw,
@@ -228,7 +237,7 @@ impl Replica {
 
     /// The rules this credential is kept by.
     #[must_use]
-    pub const fn rules(&self) -> &Rules {
+    pub fn rules(&self) -> &Rules {
         &self.rules
     }
 
@@ -274,7 +283,7 @@ impl Replica {
     pub fn put_back(&self, now: Moment) -> Option<PutBack> {
         let held = self.offerable(now)?;
         let reading = self.reading.as_ref()?;
-        let store_now = reading.at + now.boot.saturating_sub(reading.sent.boot);
+        let store_now = reading.store_now(now);
         let expires_at = store_now + held.expires.remaining(now);
         let grant = Grant {
             issued_at: held.grant.issued_at.min(store_now),

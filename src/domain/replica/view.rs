@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{BlockedBy, Replica, StoreTrouble};
+use super::{BlockedBy, Reading, Replica, StoreTrouble};
 use crate::domain::grant::Grant;
 use crate::domain::history::History;
-use crate::domain::protocol::Record;
-use crate::domain::time::{Moment, Timestamp};
+use crate::domain::time::Moment;
 use crate::domain::upstream_error::ErrorClass;
 
 /// What may be answered for one credential.
@@ -34,8 +33,8 @@ pub struct View {
     pub removed: bool,
     /// Why the store could not be used.
     pub trouble: Option<StoreTrouble>,
-    /// The store's record as last read, for people, and the store's time then.
-    pub record: Option<Arc<(Record, Timestamp, Moment)>>,
+    /// The store's record as last read, for people.
+    pub reading: Option<Arc<Reading>>,
     /// What lately happened, for people.
     pub history: Arc<History>,
 }
@@ -103,10 +102,7 @@ impl Replica {
             blocked: self.blocked(now).map(|blocked| (blocked.by, blocked.until)),
             removed: self.retired,
             trouble: self.trouble,
-            record: self
-                .reading
-                .as_ref()
-                .map(|reading| Arc::new((reading.record.clone(), reading.at, reading.sent))),
+            reading: self.reading.clone(),
             history: Arc::clone(&self.history),
         }
     }

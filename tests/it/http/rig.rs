@@ -130,14 +130,15 @@ impl Rig {
         let metrics = Arc::new(Metrics::new());
         let tokens = apps.iter().map(|app| Subject {
             credential: Credential::access_token(app.clone(), Mode::Token),
-            rules: rules(),
+            rules: rules().into(),
         });
         let ticket = Subject {
             credential: Credential::of(apps[0].clone(), Kind::JsapiTicket, Mode::Token),
             rules: Rules {
                 checkable: false,
                 ..rules()
-            },
+            }
+            .into(),
         };
         let subjects = tokens.chain([ticket]);
         let (publisher, reader, changes) = snapshot(clock.clone());

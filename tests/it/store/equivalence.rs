@@ -140,7 +140,7 @@ impl World {
     async fn live_through(&self, rules: &Rules, steps: &[Step]) -> Result<(), TestCaseError> {
         let begins_anew = || {
             let mut of = sample::subject(rules.mode);
-            of.rules = rules.clone();
+            of.rules = rules.clone().into();
             if !rules.checkable {
                 of.credential.kind = Kind::JsapiTicket;
             }

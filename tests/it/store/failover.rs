@@ -166,8 +166,9 @@ async fn lease(store: Arc<RedisStore>, stop: CancellationToken) -> Seen {
 /// One whose lease is over soon when its release was lost, and whose budget outlives the test.
 fn short_lease() -> Subject {
     let mut of = subject(Mode::Token);
-    of.rules.lease = Duration::from_millis(500);
-    of.rules.budget.burst = 10_000;
+    let rules = Arc::make_mut(&mut of.rules);
+    rules.lease = Duration::from_millis(500);
+    rules.budget.burst = 10_000;
     of
 }
 

@@ -61,7 +61,7 @@ pub(super) fn subject(mode: Mode) -> Subject {
     let app = format!("wx{:06}", NEXT.fetch_add(1, Ordering::SeqCst));
     Subject {
         credential: Credential::access_token(AppId::parse(&app).unwrap(), mode),
-        rules: rules(mode),
+        rules: rules(mode).into(),
     }
 }
 
