@@ -135,11 +135,7 @@ impl Store {
     /// A replica takes the place of its master, as an operator asks. One that cannot yet does not.
     pub(crate) fn hand_over(&mut self, part: usize) {
         match self {
-            Self::Sentinel(watched) => {
-                let port = watched.master().port();
-                watched.fail_over();
-                watched.wait_for_takeover(port);
-            }
+            Self::Sentinel(watched) => watched.hand_over(),
             Self::Cluster(cluster) => {
                 let replica = cluster.pair(part).into_iter().find(|node| !is_master(node));
                 if let Some(replica) = replica {

@@ -119,9 +119,7 @@ async fn a_master_under_sentinels_is_killed() {
 async fn a_master_under_sentinels_hands_over() {
     let mut run = UnderLoad::on(Kind::Sentinel).await;
     let watched = run.fleet.redis.as_mut().expect("a Redis").watched();
-    let port = watched.master().port();
-    watched.fail_over();
-    block_in_place(|| watched.wait_for_takeover(port));
+    block_in_place(|| watched.hand_over());
     run.renewed().await;
     run.judge("a master handed over under Sentinels").await;
 }

@@ -226,9 +226,7 @@ async fn a_master_under_sentinels_hands_over() {
     tokio::time::sleep(secs(1)).await;
 
     let begun = Instant::now();
-    let port = watched.master().port();
-    watched.fail_over();
-    block_in_place(|| watched.wait_for_takeover(port));
+    block_in_place(|| watched.hand_over());
 
     tells_of_a_gap(&mut listener).await;
     traffic.end("handed over under Sentinels", begun).await;

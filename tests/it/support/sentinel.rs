@@ -123,10 +123,19 @@ impl Watched {
         });
     }
 
-    /// Asks for a failover, as an operator does.
-    pub(crate) fn fail_over(&self) {
-        let told = self.sentinels[0].command(&["SENTINEL", "FAILOVER", MASTER]);
-        assert_eq!(told, "+OK\r\n");
+    /// Has a replica take the master's place, as an operator does: asks again where the Sentinels gave up, as
+    /// they do while no replica is up to date.
+    pub(crate) fn hand_over(&mut self) {
+        let port = self.master().port();
+        let named = format!("\r\n{port}\r\n");
+        wait_until("the asked Sentinel names another master", || {
+            let told = self.sentinels[0].command(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER]);
+            if told.contains(&named) {
+                self.sentinels[0].command(&["SENTINEL", "FAILOVER", MASTER]);
+            }
+            !told.contains(&named)
+        });
+        self.wait_for_takeover(port);
     }
 }
 
