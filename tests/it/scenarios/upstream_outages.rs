@@ -145,9 +145,10 @@ async fn an_outage_of_half_a_life(outage: Outage) {
     } else {
         collected.assert_flawless(&fleet.wechat);
     }
-    // Once a fetch was left unanswered, a check must be answered before the next.
+    // Once a fetch was left unanswered, a check must be answered before the next. None at all is seen where a
+    // busy machine lost the answer to a replica's `begin`: that too is a fetch of which nobody knows.
     let allowed = if outage == Outage::Refusing { 0 } else { 1 };
-    assert_eq!(spent, allowed, "{outage:?}");
+    assert!(spent <= allowed, "{outage:?}: {spent}");
     // What was not sent costs nothing, and each replica waits 50 to 400 ms between attempts.
     assert!(unsent < 90.0, "{outage:?}: {unsent}");
     fleet.assert_in_order().await;
