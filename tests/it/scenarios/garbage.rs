@@ -8,7 +8,7 @@ use futures_util::future::join;
 use futures_util::stream::iter;
 use wechat_simulator::{App, Endpoint, Fault, FaultKind, Garbage, Settings as WeChatSettings};
 
-use crate::support::fleet::{Fleet, Kept, apps, eventually, wechat_with};
+use crate::support::fleet::{Fleet, Kept, apps, eventually, turn, wechat_with};
 use crate::support::settings::{AppUnderTest, Settings};
 
 /// How many apps are not met by any garbage.
@@ -34,6 +34,7 @@ fn slow_backoff(settings: Settings) -> Settings {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_kind_of_garbage_is_stored_or_served_and_healthy_apps_do_not_notice() {
+    let _turn = turn().await;
     join(garbage_into(Kept::InRedis), garbage_into(Kept::Embedded)).await;
 }
 
@@ -136,6 +137,7 @@ async fn assert_served(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_apps_fetched_at_once_never_get_each_others_token() {
+    let _turn = turn().await;
     let apps = apps(1000);
     let wechat = WeChatSettings {
         token_life: Duration::from_secs(600),

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use wechat_simulator::{Endpoint, Fault, FaultKind, Settings as WeChatSettings, Simulator};
 
 use crate::support::broker::{Reply, TestBroker};
-use crate::support::fleet::{APP, Fleet, Kept, apps, eventually, wechat_with};
+use crate::support::fleet::{APP, Fleet, Kept, apps, eventually, turn, wechat_with};
 use crate::support::settings::{LIFE, OVERLAP, Settings};
 
 /// A token is handed out until a second before its end, counted from before it was asked for: the rest is
@@ -102,6 +102,7 @@ fn asked_since(fleet: &Fleet, from: Instant) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_of_half_a_life_refuses_nobody_and_costs_one_fetch() {
+    let _turn = turn().await;
     join_all(ALL.map(an_outage_of_half_a_life)).await;
 }
 
@@ -156,6 +157,7 @@ async fn an_outage_of_half_a_life(outage: Outage) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_longer_than_the_life_is_served_to_the_last_second_and_ends_with_one_attempt() {
+    let _turn = turn().await;
     join_all([Outage::Refusing, Outage::Hanging, Outage::Broken].map(a_long_outage)).await;
 }
 
@@ -210,6 +212,7 @@ async fn a_long_outage(outage: Outage) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_endpoint_that_is_broken_alone_is_asked_by_the_backoff_schedule() {
+    let _turn = turn().await;
     let (fleet, issued) = three_long_lived_replicas().await;
     let load = fleet.load(APP, Duration::from_millis(60));
 
