@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 
 use crate::support::broker::{Caller, Reply};
-use crate::support::fleet::{APP, Fleet, Kept, apps, eventually, wechat_with};
+use crate::support::fleet::{APP, Fleet, Kept, apps, eventually, turn, wechat_with};
 use crate::support::settings::LIFE;
 
 const K1: &str = "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -89,6 +89,7 @@ async fn stored_becomes(fleet: &mut Fleet, what: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sealing_comes_changes_its_key_and_goes_under_load() {
+    let _turn = turn().await;
     let began = Instant::now();
     let with_apps = |settings: crate::support::settings::Settings| {
         settings.apps(apps(1)).server("lame_duck", "300ms")
