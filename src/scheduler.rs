@@ -136,11 +136,6 @@ impl Scheduler {
         }
         loop {
             self.refresher.metrics.turned(Turning::Scheduler);
-            // One errand a turn, whatever else there is: at a first start of ten thousand apps there are changes
-            // for a long while, and whoever is asked for is to go first.
-            if let Ok(errand) = self.errands.try_recv() {
-                self.take(errand);
-            }
             // Not a branch of its own: a new sleep is never ready at once, and a stream of errands would
             // keep what is due waiting.
             self.start_due();
