@@ -16,7 +16,7 @@ use crate::domain::replica::{BlockedBy, View, WhyNot};
 use crate::domain::secret::Digest;
 use crate::fingerprint::digest_of;
 use crate::ports::{Clock, StoreError};
-use crate::refresher::{ReportVerdict, StepEnd};
+use crate::refresher::{Report, ReportVerdict, StepEnd};
 use crate::scheduler::{Desk, Errand};
 use crate::snapshot::{Reader, SlotId};
 
@@ -279,11 +279,22 @@ impl Broker {
         }
     }
 
-    /// Looks into a report that a token was refused, and answers with the token to use now.
-    pub async fn report(&self, id: SlotId, reported: Digest) -> Reported {
+    /// Looks into a caller's report that a token was refused, and answers with the token to use now.
+    pub async fn report(&self, id: SlotId, token: Digest) -> Reported {
+        self.look_into(id, Report { token, seen: None }).await
+    }
+
+    /// The same for a call of the broker's own that was refused a moment ago: what was true before that is no
+    /// answer.
+    pub async fn saw_refused(&self, id: SlotId, token: Digest) -> Reported {
+        let seen = Some(self.clock.now());
+        self.look_into(id, Report { token, seen }).await
+    }
+
+    async fn look_into(&self, id: SlotId, report: Report) -> Reported {
         if let Some(served) = self
             .at_once(id)
-            .filter(|served| served.grant.digest != reported)
+            .filter(|served| served.grant.digest != report.token)
         {
             return Reported {
                 verdict: ReportVerdict::Stale,
@@ -291,13 +302,13 @@ impl Broker {
             };
         }
         let (reply, verdict) = oneshot::channel();
-        let verdict = if self.desk.leave(Errand::Report(id, reported, reply)).await {
+        let verdict = if self.desk.leave(Errand::Report(id, report, reply)).await {
             verdict.await.unwrap_or(ReportVerdict::Inconclusive)
         } else {
             ReportVerdict::Inconclusive
         };
         if verdict == ReportVerdict::Refused {
-            return self.replaced(id, reported).await;
+            return self.replaced(id, report.token).await;
         }
         Reported {
             verdict,

@@ -6,6 +6,7 @@
 
 mod desk;
 mod lanes;
+mod reports;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -18,9 +19,9 @@ use tracing::error;
 
 pub use self::desk::{Desk, Errand};
 use self::lanes::{Lane, Lanes, Urgency};
+use self::reports::Reports;
 use crate::domain::protocol::Reason;
 use crate::domain::replica::{Plan, Replica, Step};
-use crate::domain::secret::Digest;
 use crate::domain::time::Moment;
 use crate::metrics::Turning;
 use crate::refresher::{Refresher, ReportVerdict, StepEnd};
@@ -55,15 +56,13 @@ struct Entry {
     attending: bool,
     /// Who wants a new token.
     forced: Vec<oneshot::Sender<StepEnd>>,
-    /// Reports of the digest being checked, and those that come meanwhile.
-    reports: Vec<(Digest, oneshot::Sender<ReportVerdict>)>,
-    reporting: bool,
+    reports: Reports,
 }
 
 impl Entry {
     /// Whether nothing is under way.
     const fn is_idle(&self) -> bool {
-        self.stepping.is_none() && !self.attending && !self.reporting
+        self.stepping.is_none() && !self.attending && self.reports.is_idle()
     }
 }
 
@@ -80,7 +79,7 @@ enum Task {
 enum Finished {
     Step(SlotId, Option<StepEnd>),
     Attended(SlotId),
-    Reported(SlotId, Digest, ReportVerdict),
+    Reported(SlotId, ReportVerdict),
     Paused,
 }
 
@@ -309,9 +308,9 @@ impl Scheduler {
     fn take(&mut self, errand: Errand) {
         match errand {
             Errand::Attend(id) => self.attend(id),
-            Errand::Report(id, digest, reply) => {
+            Errand::Report(id, report, reply) => {
                 let entry = self.entries.entry(id).or_default();
-                entry.reports.push((digest, reply));
+                entry.reports.wait(report, reply);
                 self.start_report(id);
             }
             Errand::Refresh(id, reply) => {
@@ -348,20 +347,19 @@ impl Scheduler {
         });
     }
 
-    /// One report is looked into at a time; those of the same token share its verdict.
     fn start_report(&mut self, id: SlotId) {
-        let Some(entry) = self.entries.get_mut(&id).filter(|entry| !entry.reporting) else {
-            return;
-        };
-        let Some((digest, _)) = entry.reports.first() else {
-            return;
-        };
-        let digest = *digest;
-        entry.reporting = true;
         let refresher = Arc::clone(&self.refresher);
-        self.spawn(id, Task::Report, async move {
-            Finished::Reported(id, digest, refresher.report(id, digest).await)
-        });
+        let close_watch = refresher.publisher.subject(id).rules.close_watch;
+        let now = refresher.clock.now();
+        let report = self
+            .entries
+            .get_mut(&id)
+            .and_then(|entry| entry.reports.begin(now, close_watch));
+        if let Some(report) = report {
+            self.spawn(id, Task::Report, async move {
+                Finished::Reported(id, refresher.report(id, report).await)
+            });
+        }
     }
 
     fn finished(&mut self, done: Result<(Id, Finished), JoinError>) {
@@ -393,15 +391,9 @@ impl Scheduler {
                 }
                 self.forget_where_retired(id);
             }
-            Finished::Reported(id, digest, verdict) => {
+            Finished::Reported(id, verdict) => {
                 if let Some(entry) = self.entries.get_mut(&id) {
-                    entry.reporting = false;
-                    for (_, reply) in entry
-                        .reports
-                        .extract_if(.., |(reported, _)| *reported == digest)
-                    {
-                        let _ = reply.send(verdict);
-                    }
+                    entry.reports.settle(verdict);
                 }
                 self.start_report(id);
                 self.forget_where_retired(id);
@@ -426,10 +418,7 @@ impl Scheduler {
             match task {
                 Task::Step => entry.forced.clear(),
                 Task::Attend => entry.attending = false,
-                Task::Report => {
-                    entry.reporting = false;
-                    entry.reports.clear();
-                }
+                Task::Report => entry.reports.abandon(),
                 Task::Pause => {}
             }
         }

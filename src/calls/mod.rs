@@ -92,7 +92,7 @@ impl Calls {
             Err(CallError::Refused(error)) if error.is_about_token() => error,
             outcome => return outcome,
         };
-        let reported = self.broker.report(id, served.grant.digest).await;
+        let reported = self.broker.saw_refused(id, served.grant.digest).await;
         let current = reported.current.map_err(CallError::NoToken)?;
         if current.grant.digest == served.grant.digest {
             return Err(CallError::Refused(error));

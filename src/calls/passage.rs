@@ -145,7 +145,7 @@ impl Calls {
 
     /// The token to use in place of one that WeChat refused, where there is one.
     async fn other_than(&self, id: SlotId, refused: Digest) -> Option<Secret> {
-        let reported = self.broker.report(id, refused).await;
+        let reported = self.broker.saw_refused(id, refused).await;
         let current = reported.current.ok()?.grant;
         (current.digest != refused).then(|| current.value.clone())
     }

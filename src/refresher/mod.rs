@@ -14,7 +14,7 @@ mod report;
 mod ticket;
 mod traced;
 
-pub use report::ReportVerdict;
+pub use report::{Report, ReportVerdict};
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -6,9 +6,20 @@ use super::Refresher;
 use crate::domain::protocol::{Claim, Claimed};
 use crate::domain::secret::Digest;
 use crate::domain::state::Verdict;
+use crate::domain::time::Moment;
 use crate::metrics::{CheckOutcome, Purpose};
 use crate::ports::StoreError;
 use crate::snapshot::SlotId;
+
+/// That a token was refused.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Report {
+    /// Which.
+    pub token: Digest,
+    /// When the refusal came, where this replica saw it itself, and no check from before it may answer. `None` =
+    /// a caller says so: it may have come at any time.
+    pub seen: Option<Moment>,
+}
 
 /// What a report led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,7 +40,7 @@ const POLL: Duration = Duration::from_millis(50);
 impl Refresher {
     /// Finds out about the reported token: one check for all replicas and callers, its verdict shared.
     /// Bounded by the time of two checks.
-    pub async fn report(&self, id: SlotId, reported: Digest) -> ReportVerdict {
+    pub async fn report(&self, id: SlotId, report: Report) -> ReportVerdict {
         let subject = self.publisher.subject(id);
         let rules = &subject.rules;
         let bound = self.clock.now().boot + rules.timeout * 2;
@@ -41,12 +52,12 @@ impl Refresher {
             else {
                 return ReportVerdict::Refused;
             };
-            if held.digest != reported {
+            if held.digest != report.token {
                 return ReportVerdict::Stale;
             }
             let claim = Claim {
                 version: held.version,
-                every: rules.close_watch,
+                every: report.answered_by_checks_of(rules.close_watch, now),
             };
             match self
                 .store
@@ -73,7 +84,7 @@ impl Refresher {
                     let still = self.publisher.inspect(id, |replica| {
                         replica
                             .live(now)
-                            .is_some_and(|grant| grant.digest == reported)
+                            .is_some_and(|grant| grant.digest == report.token)
                     });
                     if !still {
                         return ReportVerdict::Stale;
@@ -94,6 +105,15 @@ impl Refresher {
     async fn report_cut_off(&self, id: SlotId, failure: &StoreError) -> ReportVerdict {
         self.store_failed(id, failure);
         verdict_of(self.check_held(id, Purpose::Report).await)
+    }
+}
+
+impl Report {
+    /// A check answers it if it was begun within this time.
+    fn answered_by_checks_of(&self, close_watch: Duration, now: Moment) -> Duration {
+        self.seen.map_or(close_watch, |seen| {
+            now.boot.saturating_sub(seen.boot).min(close_watch)
+        })
     }
 }
 

@@ -1,13 +1,13 @@
 //! What a ticket needs beside a lease: the app's access token, which another credential keeps.
 //!
 //! Never without one that lives: that is a wait, which costs the ticket neither budget nor a cooldown, and ends
-//! with the token's coming. An access token that WeChat refuses here is reported as a caller would report it.
+//! with the token's coming. An access token that WeChat refuses here is reported as any refused call is.
 
 use std::sync::Arc;
 
 use tracing::warn;
 
-use super::{Refresher, StepEnd};
+use super::{Refresher, Report, StepEnd};
 use crate::domain::grant::Grant;
 use crate::domain::replica::{BlockedBy, Replica};
 use crate::metrics::{CheckOutcome, Purpose};
@@ -73,11 +73,15 @@ impl Refresher {
         }
     }
 
-    /// WeChat refused the access token that a ticket was asked for with: a hint to look, as from any caller.
+    /// WeChat refused the access token that a ticket was asked for with: a hint to look.
     pub(super) async fn report_access_token(&self, means: &Means) {
         if let Means::AccessToken(token_id, token) = means {
             let app = &self.publisher.credential(*token_id).app;
-            let verdict = self.report(*token_id, token.digest).await;
+            let report = Report {
+                token: token.digest,
+                seen: Some(self.clock.now()),
+            };
+            let verdict = self.report(*token_id, report).await;
             warn!(appid = %app, version = %token.version, ?verdict, "WeChat refused the access token that a ticket was asked for with");
         }
     }

@@ -2,9 +2,8 @@
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::domain::secret::Digest;
 use crate::ports::StoreError;
-use crate::refresher::{ReportVerdict, StepEnd};
+use crate::refresher::{Report, ReportVerdict, StepEnd};
 use crate::snapshot::SlotId;
 
 /// What a request wants of the write flow.
@@ -12,8 +11,8 @@ use crate::snapshot::SlotId;
 pub enum Errand {
     /// Nothing servable, or not heard of for long: read the store now.
     Attend(SlotId),
-    /// A caller's token was refused.
-    Report(SlotId, Digest, oneshot::Sender<ReportVerdict>),
+    /// A token was refused.
+    Report(SlotId, Report, oneshot::Sender<ReportVerdict>),
     /// A new token is wanted.
     Refresh(SlotId, oneshot::Sender<StepEnd>),
     /// Pause or resume.

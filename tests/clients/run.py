@@ -128,8 +128,6 @@ def start_wechat(fleet):
 
 
 def start_broker(fleet, directory, wechat):
-    # No watch: that a token is dead is found by the first call that is refused. Where WeChat accepted it in a check of
-    # a moment before, that call would be refused for its caller too, once.
     api, ops = free_port(), free_port()
     key_hash = hashlib.sha256(KEY.encode()).hexdigest()
     (directory / "broker.toml").write_text(f"""
@@ -145,8 +143,8 @@ timeout = "2s"
 min_spacing = "13s"
 lease = "2200ms"
 reconcile = "1s"
-watch = "0s"
-close_watch = "500ms"
+watch = "4s"
+close_watch = "1s"
 overlap = "12s"
 caller_cache = "1s"
 [[apps]]

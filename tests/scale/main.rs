@@ -36,6 +36,11 @@ fn asked<T: std::str::FromStr>(variable: &str) -> Option<T> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
+/// Whether the run is not just a part of all tests.
+fn is_long() -> bool {
+    asked::<usize>("SCALE_APPS").is_some()
+}
+
 /// What a run is made of.
 struct Ground {
     wechat: Simulator,
@@ -91,7 +96,7 @@ impl Ground {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_apps_in_one_replica() {
     steady::measure().await;
-    if asked::<usize>("SCALE_APPS").is_some() {
+    if is_long() {
         outage::measure().await;
     }
 }

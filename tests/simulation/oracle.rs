@@ -7,6 +7,7 @@ use token_broker::broker::{Broker, Refusal, Served};
 use token_broker::domain::epoch::Version;
 use token_broker::domain::replica::View;
 use token_broker::domain::time::Moment;
+use token_broker::refresher::ReportVerdict;
 use token_broker::snapshot::SlotId;
 
 use super::replica::{COLD_WAIT, Node};
@@ -186,7 +187,7 @@ impl Oracle {
     }
 
     fn judge(
-        &self,
+        self: &Arc<Self>,
         node: &Arc<Node>,
         process: u64,
         broker: &Broker,
@@ -200,7 +201,7 @@ impl Oracle {
     }
 
     fn judge_served(
-        &self,
+        self: &Arc<Self>,
         node: &Arc<Node>,
         process: u64,
         broker: &Broker,
@@ -259,14 +260,31 @@ impl Oracle {
         if self.world.dice(|dice| dice.chance(reports)) {
             lock(&self.figures).reports += 1;
             let (broker, digest) = (broker.clone(), served.grant.digest);
-            let world = Arc::clone(&self.world);
+            let (this, node_of) = (Arc::clone(self), Arc::clone(node));
+            // Half of them are calls of the broker's own.
+            let own = self.world.dice(|dice| dice.chance(0.5));
             node.serve(async move {
-                let reported = broker.report(id, digest).await;
-                world.log(format_args!(
-                    "r{number} report of a dead token: {:?}",
-                    reported.verdict
-                ));
+                let reported = if own {
+                    broker.saw_refused(id, digest).await
+                } else {
+                    broker.report(id, digest).await
+                };
+                this.judge_report(&node_of, own, reported.verdict);
             });
+        }
+    }
+
+    /// What was said of a report that a dead token was refused.
+    fn judge_report(&self, node: &Node, own: bool, verdict: ReportVerdict) {
+        let number = node.number;
+        let whose = if own { "own" } else { "told" };
+        self.world.log(format_args!(
+            "r{number} {whose} report of a dead token: {verdict:?}"
+        ));
+        if own && verdict == ReportVerdict::StillValid {
+            self.world.violation(format_args!(
+                "r{number} saw a dead token refused, and says that WeChat accepts it"
+            ));
         }
     }
 

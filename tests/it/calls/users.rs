@@ -1,7 +1,5 @@
 //! Profiles: typed, refreshed once in the middle, and never lost for a neighbour's sake.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use wechat_simulator::{Endpoint, Fault, FaultKind};
 
@@ -75,8 +73,6 @@ async fn what_is_wrongly_asked_is_named_and_not_passed_on() {
 async fn a_rotation_in_the_middle_is_not_noticed() {
     let rig = Rig::start().await;
     rig.wechat.foreign_fetch_twice(APP);
-    // As long as the verdict of a check before that answers reports (`close_watch`), and some more.
-    tokio::time::sleep(Duration::from_millis(300)).await;
     let reply = rig.caller.get(&user(FOLLOWER, "")).await;
     assert_eq!(Rig::expect(&reply, 200)["openid"], FOLLOWER);
     // The close watch may have been faster than the call.

@@ -1,8 +1,6 @@
 //! WeChat refuses the token: the call is made once more with another where there is one, and a false refusal costs
 //! nothing but one check.
 
-use std::time::Duration;
-
 use serde_json::json;
 use wechat_simulator::{Endpoint, Fault, FaultKind};
 
@@ -13,9 +11,6 @@ use crate::support::fleet::sample;
 
 const TEMPLATE: &str = "/cgi-bin/message/template/send";
 
-/// As long as the verdict of a check before that answers reports (`close_watch`), and some more.
-const VERDICT: Duration = Duration::from_millis(300);
-
 fn message(gateway: &Gateway) -> reqwest::RequestBuilder {
     let body = json!({"touser": FOLLOWER, "template_id": "t", "data": {}});
     gateway.keyed("POST", TEMPLATE).json(&body)
@@ -25,7 +20,6 @@ fn message(gateway: &Gateway) -> reqwest::RequestBuilder {
 async fn a_dead_token_is_replaced_and_the_call_made_once_more_whole() {
     let gateway = Gateway::start().await;
     gateway.wechat.foreign_fetch_twice(APP);
-    tokio::time::sleep(VERDICT).await;
     let bytes = vec![7; 200_000];
     assert!(json(upload(&gateway, &bytes), 200).await["media_id"].is_string());
     let metrics = gateway.broker.metrics().await;
@@ -45,7 +39,6 @@ async fn a_body_too_long_to_keep_is_sent_once_and_the_next_call_passes() {
     let gateway = Gateway::with("replay_body = 1000").await;
     let dead = gateway.token().await;
     gateway.wechat.foreign_fetch_twice(APP);
-    tokio::time::sleep(VERDICT).await;
     let bytes = vec![7; 200_000];
     let first = json(upload(&gateway, &bytes), 200).await;
     if first["media_id"].is_null() {
@@ -86,13 +79,29 @@ async fn a_path_that_always_lies_makes_no_loop_and_spends_nothing() {
         "each was sent once"
     );
     assert_eq!(gateway.wechat.fetches(APP).len(), 1);
-    // One check a verdict, however many reports.
-    let verdicts = begun.elapsed().as_millis() / 150 + 2;
+    // Four looks, and for each `close_watch` of 150 ms one more and one verdict, however many calls.
+    let watches = begun.elapsed().as_millis() / 150 + 1;
     let checks = gateway.wechat.count(APP, Endpoint::ApiDomainIp) - checks;
     assert!(
-        checks as u128 <= verdicts * 2,
-        "{checks} checks in {verdicts} verdicts' time"
+        checks as u128 <= 4 + watches * 2,
+        "{checks} checks in {watches} times `close_watch`"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_dies_right_after_a_check_is_replaced_all_the_same() {
+    // No check but those that calls have made; what one says would answer reports for a minute.
+    let gateway = Gateway::tuned("", |settings| settings.refresh("close_watch", "60s")).await;
+    for fetches in 2..4 {
+        let lie = Fault::new(FaultKind::Errcode(40001)).on(Endpoint::TemplateSend);
+        gateway.wechat.faults().add(lie.once());
+        assert_eq!(json(message(&gateway), 200).await["errcode"], 40001);
+        assert_eq!(gateway.wechat.fetches(APP).len(), fetches - 1, "accepted");
+
+        gateway.wechat.invalidate(APP);
+        assert_eq!(json(message(&gateway), 200).await["errcode"], 0);
+        assert_eq!(gateway.wechat.fetches(APP).len(), fetches);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -114,7 +123,6 @@ async fn an_unmodified_client_is_told_busy_where_another_token_would_not_help() 
     gateway.wechat.faults().clear();
     let form = form(&vec![1; 300_000]);
     gateway.wechat.foreign_fetch_twice(APP);
-    tokio::time::sleep(VERDICT).await;
     let path = format!("/cgi-bin/media/upload?type=image&access_token={token}");
     let mut told = json!(null);
     for _ in 0..2 {

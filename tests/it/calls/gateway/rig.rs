@@ -35,9 +35,14 @@ impl Gateway {
 
     /// The same with these lines in `[gateway]`.
     pub(super) async fn with(lines: &str) -> Self {
+        Self::tuned(lines, |settings| settings).await
+    }
+
+    /// The same with other settings of a broker.
+    pub(super) async fn tuned(lines: &str, tune: impl FnOnce(Settings) -> Settings) -> Self {
         let wechat = wechat(Vec::new()).await;
         let directory = TempDir::new().expect("a directory");
-        let settings = Self::settings(&wechat, &directory, lines);
+        let settings = tune(Self::settings(&wechat, &directory, lines));
         let broker = TestBroker::start(&settings).await;
         let caller = broker.caller();
         caller.token_within(APP, Duration::from_secs(10)).await;
