@@ -133,6 +133,10 @@ BUSY = {
 }
 
 
+# As after the first minutes: until then every token is checked four times as often.
+CALM = {"refresh": '[refresh]\nclose_watch = "60s"\n'}
+
+
 class Platform:
     """A simulated WeChat and a Redis that outlive the brokers, so that each of those starts warm."""
 

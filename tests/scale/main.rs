@@ -87,9 +87,11 @@ impl Ground {
         self.settings.apps.len()
     }
 
-    /// Starts a broker.
+    /// Starts a broker as the image and the unit file do.
     fn start(&self, tune: impl FnOnce(Settings) -> Settings) -> Process {
-        Process::start(&tune(self.settings.clone()))
+        Process::start_with(&tune(self.settings.clone()), |command| {
+            command.env("MALLOC_ARENA_MAX", "2");
+        })
     }
 }
 
