@@ -276,12 +276,11 @@ fn parse_number(text: &str) -> Option<u64> {
         .filter(|value| *value <= LARGEST)
 }
 
+/// Each of its numbers within the same bounds.
 fn parse_used(text: &str) -> Option<Used> {
-    let allowed = |b: u8| b.is_ascii_digit() || b == b':' || b == b',';
-    text.bytes()
-        .all(allowed)
-        .then(|| Used::from_record(text))
-        .flatten()
+    let mut numbers = text.split([':', ',']);
+    let sound = text.is_empty() || numbers.all(|number| parse_number(number).is_some());
+    sound.then(|| Used::from_record(text)).flatten()
 }
 
 impl Fields {

@@ -65,12 +65,12 @@ struct Key {
 }
 
 /// A record with whatever of it may be used.
-#[derive(Default)]
-pub(super) struct Revealed {
+#[derive(Debug, Default)]
+pub struct Revealed {
     /// Without its grant where that cannot be opened.
-    pub(super) record: Record,
+    pub record: Record,
     /// Why it is of no use to anybody: then it is to be taken away.
-    pub(super) refused: Option<SealRefusal>,
+    pub refused: Option<SealRefusal>,
 }
 
 impl fmt::Debug for Seals {

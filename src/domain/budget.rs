@@ -130,9 +130,10 @@ impl Used {
     /// Counts one fetch at `now` and forgets what is older than `window`.
     pub fn add(&mut self, now: Timestamp, window: Duration) {
         let part = Self::part(now, window);
-        self.0.retain(|(at, _)| *at + PARTS > part && *at <= part);
+        self.0
+            .retain(|(at, _)| at.saturating_add(PARTS) > part && *at <= part);
         match self.0.iter_mut().find(|(at, _)| *at == part) {
-            Some((_, count)) => *count += 1,
+            Some((_, count)) => *count = count.saturating_add(1),
             None => self.0.push((part, 1)),
         }
     }
@@ -153,9 +154,8 @@ impl Used {
         let part = Self::part(now, window);
         self.0
             .iter()
-            .filter(|(at, _)| *at + PARTS > part)
-            .map(|(_, count)| count)
-            .sum()
+            .filter(|(at, _)| at.saturating_add(PARTS) > part)
+            .fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
     /// The stored form: `part:count` separated by commas, oldest first.
@@ -265,5 +265,16 @@ mod tests {
         assert_eq!(Used::from_record(&used.to_record()), Some(used));
         assert_eq!(Used::from_record(""), Some(Used::default()));
         assert_eq!(Used::from_record("1:x"), None);
+    }
+
+    #[test]
+    fn a_count_that_was_damaged_stays_at_its_end() {
+        let now = Timestamp::from_micros(1_700_000_000_000_000);
+        let part = Used::part(now, DAY);
+        let text = format!("{}:1,{part}:{}", u64::MAX, u32::MAX);
+        let mut used = Used::from_record(&text).unwrap_or_default();
+        assert_eq!(used.total(now, DAY), u32::MAX);
+        used.add(now, DAY);
+        assert_eq!(used.to_record(), format!("{part}:{}", u32::MAX));
     }
 }

@@ -18,11 +18,14 @@ pub(super) fn client(request: &HttpRequest, trusted: &[IpNet]) -> Option<IpAddr>
     Some(behind(peer, request.headers(), trusted))
 }
 
+/// Whom a peer speaks for, where it is one of the `trusted` proxies; itself, where it is not.
+///
 /// Each proxy adds whom it has heard from, so the list is read from its end: the first address that is no trusted
 /// proxy's is the client's, and what stands before it is the client's own invention. Many proxies add to one of
 /// the two headers and let the other pass as it came; so where both are there and say different things, neither is
 /// believed.
-fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+#[must_use]
+pub fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
     if !is_trusted(peer) {
         return peer;
@@ -41,27 +44,27 @@ fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
         }
         client
     };
-    let forwarded = elements(headers, &FORWARDED).map(|all| all.iter().map(|e| named(e)).collect());
-    let x_forwarded = elements(headers, &X_FORWARDED_FOR)
-        .map(|all| all.iter().map(|element| address(element)).collect());
-    match (forwarded.map(follow), x_forwarded.map(follow)) {
+    let forwarded = hops(headers, &FORWARDED, named).map(follow);
+    let x_forwarded = hops(headers, &X_FORWARDED_FOR, address).map(follow);
+    match (forwarded, x_forwarded) {
         (Some(one), Some(other)) if one != other => peer,
         (Some(client), _) | (None, Some(client)) => client,
         (None, None) => peer,
     }
 }
 
-/// All elements of a header that may be there several times; `None` where it is not there, or is no plain text.
-fn elements<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Vec<&'a str>> {
-    let lines: Option<Vec<_>> = headers
-        .get_all(name)
-        .map(|line| line.to_str().ok())
-        .collect();
-    let elements: Vec<_> = lines?
-        .into_iter()
-        .flat_map(|line| line.split(','))
-        .collect();
-    (!elements.is_empty()).then_some(elements)
+/// Whom the elements of a header name, which may be there several times; `None` where it is not there at all. A line
+/// that is no plain text names nobody: were it passed over, the other header would be believed, which may be the
+/// client's own.
+fn hops(
+    headers: &HeaderMap,
+    name: &HeaderName,
+    whom: fn(&str) -> Option<IpAddr>,
+) -> Option<Vec<Option<IpAddr>>> {
+    let lines = headers.get_all(name);
+    let elements = lines.flat_map(|line| line.to_str().unwrap_or_default().split(','));
+    let hops: Vec<_> = elements.map(whom).collect();
+    (!hops.is_empty()).then_some(hops)
 }
 
 /// The node that `for=` names in an element of `Forwarded` (RFC 7239); `None` where it is hidden.
@@ -159,5 +162,22 @@ mod tests {
         let both = |other| [(FORWARDED, "for=192.0.2.9"), (X_FORWARDED_FOR, other)];
         assert_eq!(seen("10.0.0.1", &both("192.0.2.9")), "192.0.2.9");
         assert_eq!(seen("10.0.0.1", &both("192.0.2.10")), "10.0.0.1");
+    }
+
+    #[test]
+    fn a_header_that_is_no_plain_text_does_not_leave_the_word_to_the_other() {
+        let peer = IpAddr::from([10, 0, 0, 1]);
+        let trusted = ["10.0.0.0/8"
+            .parse()
+            .unwrap_or_else(|error| panic!("{error}"))];
+        let mut headers = HeaderMap::new();
+        let opaque = HeaderValue::from_bytes(b"for=192.0.2.9, \xff");
+        headers.append(FORWARDED, opaque.unwrap_or_else(|error| panic!("{error}")));
+        headers.append(X_FORWARDED_FOR, HeaderValue::from_static("198.51.100.1"));
+        assert_eq!(behind(peer, &headers, &trusted), peer);
+        // The proxy's own line behind it counts.
+        headers.remove(X_FORWARDED_FOR);
+        headers.append(FORWARDED, HeaderValue::from_static("for=192.0.2.9"));
+        assert_eq!(behind(peer, &headers, &trusted).to_string(), "192.0.2.9");
     }
 }

@@ -48,6 +48,7 @@ mod upload;
 mod users;
 
 pub use callers::Callers;
+pub use client_address::behind as client_behind;
 pub use connections::{Cut, Leaving};
 pub use contract::{openapi, openapi_json};
 pub use ops::OpsState;

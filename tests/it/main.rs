@@ -5,6 +5,7 @@ mod calls;
 mod cli;
 mod config;
 mod faults;
+mod fuzz;
 mod http;
 mod release;
 mod scenarios;

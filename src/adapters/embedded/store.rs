@@ -1,19 +1,17 @@
 //! The `Store` port on one file: the protocol's functions, each in a transaction that is on the disk when
 //! it answers.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use redb::{Database, Durability, ReadableDatabase as _, ReadableTable as _};
-use serde::{Deserialize, Serialize};
 
 use super::database::OpenDatabase;
 use super::file::{CHANGED_AT, META, OpenError, RECORDS};
+use super::form;
 use super::time::SteadyWallClock;
-use crate::adapters::record::{Fields, grant_fields, state_fields};
 use crate::adapters::sealed::{Revealed, Seals};
 use crate::domain::protocol::{
     Attempt, Begin, Claim, Claimed, Commit, Committed, Failure, Judge, Judged, PutBack,
@@ -38,14 +36,6 @@ struct Inner {
     database: OpenDatabase,
     origin: Fingerprint,
     now: TimeSource,
-}
-
-/// A record on the disk: `adapters::record`'s two lists. No `Debug`, since it holds the token.
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    state: BTreeMap<String, String>,
-    #[serde(default)]
-    grant: BTreeMap<String, String>,
 }
 
 impl fmt::Debug for EmbeddedStore {
@@ -145,7 +135,7 @@ impl EmbeddedStore {
             let answer = make(&mut record, &of.rules, now);
             let changed = record != stored.record || stored.refused.is_some();
             if changed {
-                let bytes = self.encode(of, &record)?;
+                let bytes = form::encode(&self.seals, of, &record)?;
                 records
                     .insert(key.as_str(), bytes.as_slice())
                     .map_err(refused)?;
@@ -189,35 +179,11 @@ impl EmbeddedStore {
     }
 
     fn decode(&self, of: &Subject, bytes: &[u8], now: Timestamp) -> Result<Revealed, StoreError> {
-        // serde's own words could quote what is stored.
-        let stored: Stored = serde_json::from_slice(bytes)
-            .map_err(|_| StoreError::Unreadable("it is not the expected JSON".to_owned()))?;
-        let state = self
-            .seals
-            .state(&of.credential, &Fields::from(stored.state))?;
-        let revealed = self
-            .seals
-            .reveal(of, state, &Fields::from(stored.grant), now)?;
+        let revealed = form::decode(&self.seals, of, bytes, now)?;
         if let Some(refusal) = revealed.refused {
             self.seals.discarded(&of.credential, refusal);
         }
         Ok(revealed)
-    }
-
-    fn encode(&self, of: &Subject, record: &Record) -> Result<Vec<u8>, StoreError> {
-        let seal = |grant| self.seals.seal(&of.credential, grant);
-        let grant = record.grant.as_ref().map(seal).transpose()?;
-        let earlier = self
-            .seals
-            .seal_earlier(&of.credential, &record.state.earlier)?;
-        let stored = Stored {
-            state: state_fields(&record.state, earlier).into(),
-            grant: grant
-                .map(|grant| grant_fields(&grant).into())
-                .unwrap_or_default(),
-        };
-        serde_json::to_vec(&stored)
-            .map_err(|_| StoreError::Refused("the record cannot be written as JSON".to_owned()))
     }
 }
 

@@ -65,7 +65,8 @@ fn secrets_of(call: &Outgoing, app_secret: Option<&Secret>) -> Secret {
 }
 
 /// What a reply to a call means. `sent` is what the call carried and must not come back in a message.
-fn classify_call(status: u16, mut body: Vec<u8>, sent: &Secret) -> Called {
+#[must_use]
+pub fn classify_call(status: u16, mut body: Vec<u8>, sent: &Secret) -> Called {
     let unclear = |why: &str| Called::Unclear(why.to_owned());
     if status != 200 {
         return Called::Unclear(format!("HTTP status {status} instead of 200"));

@@ -38,7 +38,8 @@ enum Unusable {
 
 /// What a reply to a fetch means: of an access token or of a ticket, whichever `mark` names. `sent` is the
 /// secret that the request carried: the AppSecret, or the access token.
-pub(super) fn classify_fetch(mark: &str, status: u16, body: &[u8], sent: &Secret) -> Fetched {
+#[must_use]
+pub fn classify_fetch(mark: &str, status: u16, body: &[u8], sent: &Secret) -> Fetched {
     let granted = |reply: &Object| {
         let value = match reply.get(mark) {
             Some(Value::String(text)) if is_plausible_value(text) => text.as_str(),
@@ -66,7 +67,8 @@ pub(super) fn classify_fetch(mark: &str, status: u16, body: &[u8], sent: &Secret
 }
 
 /// What a reply to a check means. `token` is the one that was asked about.
-pub(super) fn classify_check(status: u16, body: &[u8], token: &Secret) -> Checked {
+#[must_use]
+pub fn classify_check(status: u16, body: &[u8], token: &Secret) -> Checked {
     match read(status, body, "ip_list", token) {
         Ok(Reply::Success(reply)) => match reply.get("ip_list") {
             Some(Value::Array(_)) => Checked::Accepted,

@@ -8,8 +8,8 @@ use crate::domain::secret::Secret;
 
 const FILL: u8 = b'*';
 
-/// Looks for one token in what passes through.
-pub(super) struct Mask {
+/// Looks for one token in what passes through. Not `Debug`: it holds the token.
+pub struct Mask {
     /// The ways in which it may be written.
     patterns: Vec<Finder<'static>>,
     /// The end of what came so far, as far as a token may begin in it.
@@ -18,7 +18,8 @@ pub(super) struct Mask {
 
 impl Mask {
     /// Hides this token, also where it is percent-encoded or within a JSON text.
-    pub(super) fn of(token: &Secret) -> Self {
+    #[must_use]
+    pub fn of(token: &Secret) -> Self {
         let plain = token.expose();
         let encoded: String = url::form_urlencoded::byte_serialize(plain.as_bytes()).collect();
         let escaped = serde_json::to_string(plain).unwrap_or_default();
@@ -38,14 +39,16 @@ impl Mask {
     }
 
     /// Whether a text holds the token.
-    pub(super) fn finds(&self, text: &[u8]) -> bool {
+    #[must_use]
+    pub fn finds(&self, text: &[u8]) -> bool {
         self.patterns
             .iter()
             .any(|pattern| pattern.find(text).is_some())
     }
 
     /// Takes a piece; gives what may go on.
-    pub(super) fn push(&mut self, piece: Bytes) -> Bytes {
+    #[must_use]
+    pub fn push(&mut self, piece: Bytes) -> Bytes {
         if self.held.is_empty() && !self.finds(&piece) && self.kept_of(&piece) == 0 {
             return piece;
         }
@@ -56,7 +59,8 @@ impl Mask {
     }
 
     /// What is left when nothing more comes.
-    pub(super) fn finish(&mut self) -> Bytes {
+    #[must_use]
+    pub fn finish(&mut self) -> Bytes {
         self.held.split().freeze()
     }
 

@@ -30,6 +30,10 @@ mod object;
 mod passage;
 mod setup;
 
+pub use calls::classify_call;
+pub use classify::{classify_check, classify_fetch};
 pub use client::WeChat;
 pub use kept::CONNECTION_AGE;
+pub use mask::Mask;
+pub use passage::errcode_of;
 pub use setup::{Names, SetupError, UpstreamSettings};

@@ -154,8 +154,9 @@ fn may_be_object(begun: &[u8]) -> bool {
         .is_none_or(|byte| *byte == b'{')
 }
 
-/// The error that a whole reply tells of.
-fn errcode_of(body: &[u8]) -> i64 {
+/// The error that a whole reply tells of; 0 for none.
+#[must_use]
+pub fn errcode_of(body: &[u8]) -> i64 {
     // Names hold control characters that are no JSON.
     let spaced: Vec<u8> = body.iter().map(|byte| (*byte).max(b' ')).collect();
     let reply = Object::parse(&spaced);

@@ -45,7 +45,7 @@ impl Record {
         }
         if current {
             self.end_attempt(&input.attempt);
-            self.state.failures += 1;
+            self.state.failures = self.state.failures.saturating_add(1);
             self.state.cooldown = Some(Cooldown {
                 class: input.class,
                 until: now + input.cooldown,

@@ -25,14 +25,23 @@ use token_broker::ports::{
 /// Runs like a real one from 2026 on, and can be moved ahead.
 #[derive(Debug)]
 pub(super) struct MovableClock {
-    begun: Instant,
+    /// None where it stands still.
+    begun: Option<Instant>,
     ahead: Mutex<Duration>,
 }
 
 impl MovableClock {
     pub(super) fn new() -> Self {
         Self {
-            begun: Instant::now(),
+            begun: Some(Instant::now()),
+            ahead: Mutex::default(),
+        }
+    }
+
+    /// Moves only where it is moved.
+    pub(super) fn standing() -> Self {
+        Self {
+            begun: None,
             ahead: Mutex::default(),
         }
     }
@@ -45,7 +54,7 @@ impl MovableClock {
 impl Clock for MovableClock {
     fn now(&self) -> Moment {
         let ahead = *self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
-        let gone = self.begun.elapsed() + ahead;
+        let gone = self.begun.map_or(Duration::ZERO, |begun| begun.elapsed()) + ahead;
         Moment {
             boot: Duration::from_secs(1_000) + gone,
             wall: Duration::from_secs(1_790_000_000) + gone,

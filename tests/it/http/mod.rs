@@ -12,7 +12,7 @@ mod metrics;
 mod operations;
 mod refusals;
 mod reports;
-mod rig;
+pub(crate) mod rig;
 mod slow;
 mod status_page;
 mod tls;

@@ -29,7 +29,7 @@ use token_broker::http::{
     ApiState, Callers, Limits, OpsState, PageSettings, Readiness, StatusPage, api, ops,
 };
 use token_broker::metrics::{MeteredStore, MeteredUpstream, Metrics};
-use token_broker::ports::{Clock, Fetched, Subject};
+use token_broker::ports::{Checked, Clock, Fetched, Subject, WeChatCalls, WeChatPassage};
 use token_broker::refresher::Refresher;
 use token_broker::scheduler::Scheduler;
 use token_broker::snapshot::{Publisher, SlotId, snapshot};
@@ -40,11 +40,11 @@ use token_broker::calls::Calls;
 use super::fakes::{MemoryStore, MovableClock, NoChance, NotTheFirst, ToldUpstream};
 
 /// The app whose token is there from the start.
-pub(super) const SERVED: &str = "wx-served";
+pub(crate) const SERVED: &str = "wx-served";
 /// The app that has none.
 pub(super) const EMPTY: &str = "wx-empty";
 /// A token that must show up nowhere but where it is asked for.
-pub(super) const TOKEN: &str = "canary-token-with-\"quotes\"-and-\\";
+pub(crate) const TOKEN: &str = "canary-token-with-\"quotes\"-and-\\";
 /// The version it is served under.
 pub(super) const VERSION: u64 = 1_790_000_000_000_000;
 
@@ -53,7 +53,7 @@ const COLD_WAIT: Duration = Duration::from_millis(200);
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-pub(super) struct Rig {
+pub(crate) struct Rig {
     pub(super) clock: Arc<MovableClock>,
     pub(super) store: MemoryStore,
     pub(super) upstream: ToldUpstream,
@@ -65,29 +65,29 @@ pub(super) struct Rig {
     readiness: Readiness,
 }
 
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name).map(|value| value.to_str());
         value.and_then(Result::ok).unwrap_or("")
     }
 
     /// The code of the problem document, which is checked to be well-formed on the way.
-    pub(super) fn problem(&self) -> String {
+    pub(crate) fn problem(&self) -> String {
         assert_eq!(self.header("content-type"), "application/problem+json");
         assert_eq!(self.header("cache-control"), "no-store");
         let document = self.json();
@@ -106,26 +106,39 @@ impl Answer {
 impl Rig {
     /// A broker whose write flow stands still.
     pub(super) fn new() -> Self {
-        Self::build(false, callers(), COLD_WAIT)
+        Self::build(MovableClock::new(), false, callers(), COLD_WAIT)
     }
 
     /// The same, whose requests wait for so long for a first token.
     pub(super) fn patient(cold_wait: Duration) -> Self {
-        Self::build(false, callers(), cold_wait)
+        Self::build(MovableClock::new(), false, callers(), cold_wait)
     }
 
     /// A broker whose write flow works.
     pub(super) fn working() -> Self {
-        Self::build(true, callers(), COLD_WAIT)
+        Self::build(MovableClock::new(), true, callers(), COLD_WAIT)
+    }
+
+    /// The same, on a clock that stands still and before a WeChat that takes every token: a request is answered
+    /// today as it was yesterday.
+    pub(crate) fn standing() -> Self {
+        let rig = Self::build(MovableClock::standing(), true, callers(), COLD_WAIT);
+        rig.upstream.will_say(Checked::Accepted);
+        rig
     }
 
     /// A broker without any caller.
     pub(super) fn open() -> Self {
-        Self::build(false, Vec::new(), COLD_WAIT)
+        Self::build(MovableClock::new(), false, Vec::new(), COLD_WAIT)
     }
 
-    fn build(working: bool, callers: Vec<CallerConfig>, cold_wait: Duration) -> Self {
-        let clock = Arc::new(MovableClock::new());
+    fn build(
+        clock: MovableClock,
+        working: bool,
+        callers: Vec<CallerConfig>,
+        cold_wait: Duration,
+    ) -> Self {
+        let clock = Arc::new(clock);
         let apps = [SERVED, EMPTY].map(app);
         let metrics = Arc::new(Metrics::new());
         let tokens = apps.iter().map(|app| Subject {
@@ -183,7 +196,7 @@ impl Rig {
     }
 
     /// Gives [`SERVED`] its token.
-    pub(super) fn serve(&self) -> &Self {
+    pub(crate) fn serve(&self) -> &Self {
         let id = self.id(SERVED);
         let now = self.clock.now();
         let issued_at = Timestamp::from_micros(micros(now.wall));
@@ -215,11 +228,19 @@ impl Rig {
     }
 
     pub(super) fn api_state(&self) -> ApiState {
+        self.api_state_with(NotTheFirst)
+    }
+
+    /// The same before this WeChat.
+    pub(crate) fn api_state_with(
+        &self,
+        wechat: impl WeChatCalls + WeChatPassage + 'static,
+    ) -> ApiState {
         let gateway = gateway();
         ApiState::new(
             Calls::new(
                 self.broker.clone(),
-                Arc::new(MeteredUpstream::new(NotTheFirst, self.metrics.upstream())),
+                Arc::new(MeteredUpstream::new(wechat, self.metrics.upstream())),
                 (&gateway).into(),
                 self.metrics.calls(),
             ),
@@ -291,7 +312,7 @@ impl Rig {
     }
 }
 
-async fn answer(
+pub(crate) async fn answer(
     response: actix_web::dev::ServiceResponse<impl actix_web::body::MessageBody>,
 ) -> Answer {
     let status = response.status();
@@ -314,12 +335,12 @@ pub(super) fn digest(token: &str) -> Digest {
 }
 
 /// A caller's key, which differs from any other's.
-pub(super) fn key(caller: &str) -> String {
+pub(crate) fn key(caller: &str) -> String {
     format!("tbk_{caller}_{}", digest(caller))
 }
 
 /// The key that is to replace it.
-pub(super) fn next_key(caller: &str) -> String {
+pub(crate) fn next_key(caller: &str) -> String {
     format!("tbk_{caller}_{}", digest("next"))
 }
 
