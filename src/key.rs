@@ -31,10 +31,11 @@ impl<'a> CallerKey<'a> {
     #[must_use]
     pub fn parse(key: &'a str) -> Option<Self> {
         let (id, random) = key.strip_prefix(PREFIX)?.split_once('_')?;
-        let lower_hex = |b: u8| b.is_ascii_digit() || matches!(b, b'a'..=b'f');
+        // Counted to the end: one comparison a byte less than `all`, and many bytes at a time.
+        let is_lower_hex = |b: &u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
         let well_formed = CallerId::is_well_formed(id)
             && random.len() == RANDOM_BYTES * 2
-            && random.bytes().all(lower_hex);
+            && random.as_bytes().iter().filter(|b| is_lower_hex(b)).count() == random.len();
         well_formed.then(|| Self {
             id,
             hash: hash(key),
@@ -47,7 +48,7 @@ impl<'a> CallerKey<'a> {
         let (scheme, key) = header.split_once(' ')?;
         scheme
             .eq_ignore_ascii_case("bearer")
-            .then(|| Self::parse(key.trim()))?
+            .then(|| Self::parse(key.trim_ascii()))?
     }
 
     /// Whose key it claims to be: a well-formed caller's id.

@@ -108,16 +108,15 @@ impl Paced {
 
     /// Some bytes have come. Those that come while no request is under way are of the next head; how long the
     /// first may take is judged by actix, which answers it with 408.
-    fn heard(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+    fn heard(&mut self) {
         let begun = self.conduct.begun.get();
         let of_a_head = begun > 0 && self.conduct.under_way.get() == 0;
         let is_known = self.head.is_some_and(|(after, _)| after == begun);
-        if !of_a_head || is_known {
-            return Ok(());
+        if of_a_head && !is_known {
+            let now = Instant::now();
+            self.head = Some((begun, now));
+            self.ring_by(now + self.patience.head);
         }
-        let now = Instant::now();
-        self.head = Some((begun, now));
-        self.ring_by(now + self.patience.head, cx)
     }
 
     /// The reader has taken some of a reply.
@@ -130,25 +129,24 @@ impl Paced {
     }
 
     /// The reader has no room for more.
-    fn wait(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        if self.waiting.is_some() {
-            return Ok(());
+    fn wait(&mut self) {
+        if self.waiting.is_none() {
+            let now = Instant::now();
+            self.waiting = Some((now, 0));
+            self.ring_by(now + self.patience.reply);
         }
-        let now = Instant::now();
-        self.waiting = Some((now, 0));
-        self.ring_by(now + self.patience.reply, cx)
     }
 
-    fn ring_by(&mut self, at: Instant, cx: &mut Context<'_>) -> io::Result<()> {
+    fn ring_by(&mut self, at: Instant) {
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
         if !self.ticking || at < timer.deadline() {
             timer.as_mut().reset(at);
             self.ticking = true;
         }
-        self.judge(cx)
     }
 
-    /// Fails where the peer was too slow. Called whenever anything is done, so that the timer wakes whoever does it.
+    /// Fails where the peer was too slow. Called whenever there is something to wait for, so that the timer wakes
+    /// whoever waits; what goes on at once is not judged, and does not pay for it.
     fn judge(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         while self.ticking {
             let Some(timer) = &mut self.timer else {
@@ -208,7 +206,10 @@ impl Paced {
         match &written {
             Poll::Ready(Ok(bytes)) => self.took(*bytes),
             Poll::Ready(Err(_)) => {}
-            Poll::Pending => self.wait(cx)?,
+            Poll::Pending => {
+                self.wait();
+                self.judge(cx)?;
+            }
         }
         written
     }
@@ -221,13 +222,14 @@ impl AsyncRead for Paced {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.judge(cx)?;
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
-        if buffer.filled().len() > before {
-            this.heard(cx)?;
+        let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
+        match &read {
+            Poll::Ready(Ok(())) if buffer.filled().len() > before => this.heard(),
+            Poll::Ready(_) => {}
+            Poll::Pending => this.judge(cx)?,
         }
-        Poll::Ready(Ok(()))
+        read
     }
 }
 
@@ -238,7 +240,6 @@ impl AsyncWrite for Paced {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.judge(cx)?;
         let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
         this.written(cx, written)
     }
@@ -249,7 +250,6 @@ impl AsyncWrite for Paced {
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.judge(cx)?;
         let written = Pin::new(&mut this.stream).poll_write_vectored(cx, parts);
         this.written(cx, written)
     }
@@ -261,7 +261,6 @@ impl AsyncWrite for Paced {
     /// Flushed only once everything was written: nothing waits any more.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.judge(cx)?;
         ready!(Pin::new(&mut this.stream).poll_flush(cx))?;
         this.waiting = None;
         Poll::Ready(Ok(()))

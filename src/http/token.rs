@@ -154,7 +154,7 @@ impl Digits {
 /// A token may be any printable ASCII, so that two of its characters may need escaping.
 fn write_text(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
-    if text.bytes().any(|b| matches!(b, b'"' | b'\\')) {
+    if memchr::memchr2(b'"', b'\\', text.as_bytes()).is_some() {
         for b in text.bytes() {
             if matches!(b, b'"' | b'\\') {
                 out.push(b'\\');
