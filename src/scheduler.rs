@@ -56,13 +56,19 @@ struct Entry {
     attending: bool,
     /// Who wants a new token.
     forced: Vec<oneshot::Sender<StepEnd>>,
-    reports: Reports,
+    /// Of few apps: most tokens are never reported.
+    reports: Option<Box<Reports>>,
 }
 
 impl Entry {
     /// Whether nothing is under way.
-    const fn is_idle(&self) -> bool {
-        self.stepping.is_none() && !self.attending && self.reports.is_idle()
+    fn is_idle(&self) -> bool {
+        self.stepping.is_none()
+            && !self.attending
+            && self
+                .reports
+                .as_ref()
+                .is_none_or(|reports| reports.is_idle())
     }
 }
 
@@ -310,7 +316,7 @@ impl Scheduler {
             Errand::Attend(id) => self.attend(id),
             Errand::Report(id, report, reply) => {
                 let entry = self.entries.entry(id).or_default();
-                entry.reports.wait(report, reply);
+                entry.reports.get_or_insert_default().wait(report, reply);
                 self.start_report(id);
             }
             Errand::Refresh(id, reply) => {
@@ -347,14 +353,17 @@ impl Scheduler {
         });
     }
 
+    fn reports_of(&mut self, id: SlotId) -> Option<&mut Reports> {
+        self.entries.get_mut(&id)?.reports.as_deref_mut()
+    }
+
     fn start_report(&mut self, id: SlotId) {
         let refresher = Arc::clone(&self.refresher);
         let close_watch = refresher.publisher.subject(id).rules.close_watch;
         let now = refresher.clock.now();
         let report = self
-            .entries
-            .get_mut(&id)
-            .and_then(|entry| entry.reports.begin(now, close_watch));
+            .reports_of(id)
+            .and_then(|reports| reports.begin(now, close_watch));
         if let Some(report) = report {
             self.spawn(id, Task::Report, async move {
                 Finished::Reported(id, refresher.report(id, report).await)
@@ -392,8 +401,8 @@ impl Scheduler {
                 self.forget_where_retired(id);
             }
             Finished::Reported(id, verdict) => {
-                if let Some(entry) = self.entries.get_mut(&id) {
-                    entry.reports.settle(verdict);
+                if let Some(reports) = self.reports_of(id) {
+                    reports.settle(verdict);
                 }
                 self.start_report(id);
                 self.forget_where_retired(id);
@@ -418,7 +427,7 @@ impl Scheduler {
             match task {
                 Task::Step => entry.forced.clear(),
                 Task::Attend => entry.attending = false,
-                Task::Report => entry.reports.abandon(),
+                Task::Report => entry.reports.iter_mut().for_each(|it| it.abandon()),
                 Task::Pause => {}
             }
         }

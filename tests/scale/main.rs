@@ -90,7 +90,7 @@ impl Ground {
     /// Starts a broker as the image and the unit file do.
     fn start(&self, tune: impl FnOnce(Settings) -> Settings) -> Process {
         Process::start_with(&tune(self.settings.clone()), |command| {
-            command.env("MALLOC_ARENA_MAX", "2");
+            command.env("MALLOC_ARENA_MAX", "1");
         })
     }
 }
