@@ -267,9 +267,9 @@ fn grant_of(from: &Reader<'_>) -> Result<StoredGrant, StoreError> {
     })
 }
 
-/// Decimal digits only: `str::parse` would also take a sign.
+/// Decimal digits only, and no more than [`LARGEST`] has: `str::parse` would also take a sign, and zeros without end.
 fn parse_number(text: &str) -> Option<u64> {
-    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let digits = matches!(text.len(), 1..=16) && text.bytes().all(|b| b.is_ascii_digit());
     digits
         .then(|| text.parse().ok())
         .flatten()

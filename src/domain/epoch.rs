@@ -56,7 +56,8 @@ impl Nonce {
     /// Reads the 32 hexadecimal digits that `Display` writes.
     #[must_use]
     pub fn parse(hex: &str) -> Option<Self> {
-        if hex.len() != 32 {
+        // A sign would be taken for a digit.
+        if hex.len() != 32 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
             return None;
         }
         u128::from_str_radix(hex, 16).ok().map(Self)

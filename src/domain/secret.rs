@@ -95,7 +95,8 @@ impl Fingerprint {
     /// Reads 16 hexadecimal digits.
     #[must_use]
     pub fn parse(hex: &str) -> Option<Self> {
-        if hex.len() != 16 {
+        // A sign would be taken for a digit.
+        if hex.len() != 16 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
             return None;
         }
         u64::from_str_radix(hex, 16).ok().map(Self)

@@ -4,76 +4,53 @@
 use std::env;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
+use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use token_broker::adapters::embedded::EmbeddedStore;
+use token_broker::adapters::redis::RedisSettings;
 use token_broker::domain::credential::Kind;
-use token_broker::domain::earlier::EarlierTokens;
-use token_broker::domain::protocol::{Attempt, Begun, Record};
 use token_broker::domain::rules::Rules;
 use token_broker::domain::time::Timestamp;
 use token_broker::ports::{Stamped, Store, StoreError, Subject};
 use token_broker::sealing::Sealing;
 
+use super::course::{Answer, Course, START};
 use super::everywhere::patient;
-use super::history::{Call, Past, Permitted, Step, history};
+use super::history::{Step, history};
+use super::past::Call;
 use super::sample::{self, ORIGIN};
 use super::seals::{K1, seals};
 use crate::support::redis::RedisServer;
 
-/// Where each history begins, in microseconds.
-const START: u64 = 1_700_000_000_123_456;
-
 /// Histories in a run, unless `PROPTEST_CASES` says otherwise.
-const CASES: u32 = 200;
+const CASES: u32 = 120;
 
 /// Stores, and the time that they share with the protocol.
 pub(super) struct World {
     pub(super) now: Arc<AtomicU64>,
-    pub(super) stores: Vec<(&'static str, Box<dyn Store>)>,
+    pub(super) stores: Vec<Replicas>,
 }
 
-/// An answer of any call, to be compared.
-type Answer = String;
-
-fn pure(
-    record: &mut Record,
-    call: &Call,
-    rules: &Rules,
-    now: Timestamp,
-) -> (Answer, Option<Begun>) {
-    let answer = match call {
-        Call::Begin(input) => {
-            let begun = record.begin(input, rules, now);
-            return (format!("{begun:?}"), Some(begun));
-        }
-        Call::Commit(input) => format!("{:?}", record.commit(input, rules, now)),
-        Call::Fail(input) => format!("{:?}", record.fail(input, rules, now)),
-        Call::Release(input) => format!("{:?}", record.release(input, rules)),
-        Call::Claim(input) => format!("{:?}", record.claim_check(input, now)),
-        Call::Judge(input) => format!("{:?}", record.judge(input, rules, now)),
-        Call::PutBack(input) => format!("{:?}", record.put_back(input, rules, now)),
-        Call::Suspect(input) => format!("{:?}", record.suspect(input, rules, now)),
-        Call::Pause(input) => format!("{:?}", record.set_pause(input, now)),
-    };
-    (answer, None)
+/// The replicas that share a store. They take turns at it.
+pub(super) struct Replicas {
+    name: &'static str,
+    stores: Vec<Box<dyn Store>>,
 }
 
-/// The same where nobody remembers earlier tokens: what it answers and leaves must be the same but for these.
-fn forgetful(record: &Record, call: &Call, rules: &Rules, now: Timestamp) -> (Answer, Record) {
-    let (mut record, mut call) = (without_earlier(record), call.clone());
-    if let Call::PutBack(put_back) = &mut call {
-        put_back.earlier = EarlierTokens::default();
+impl Replicas {
+    /// One that has the store to itself.
+    pub(super) fn one(name: &'static str, store: impl Store + 'static) -> Self {
+        Self::of(name, vec![Box::new(store)])
     }
-    let (answer, _) = pure(&mut record, &call, rules, now);
-    (answer, without_earlier(&record))
-}
 
-fn without_earlier(record: &Record) -> Record {
-    let mut record = record.clone();
-    record.state.earlier = EarlierTokens::default();
-    record
+    pub(super) fn of(name: &'static str, stores: Vec<Box<dyn Store>>) -> Self {
+        Self { name, stores }
+    }
+
+    fn whose(&self, turn: usize) -> &dyn Store {
+        &*self.stores[turn % self.stores.len()]
+    }
 }
 
 async fn stored(
@@ -114,27 +91,32 @@ impl World {
 
     /// Runs so many random histories through the stores and the protocol.
     pub(super) fn live(&self, histories: u32) {
-        if let Err(difference) = self.differs(histories, Config::default().max_shrink_iters) {
-            panic!("{difference}");
-        }
-    }
-
-    /// The same; `Err` tells where they differ, after so many tries to tell it shortly.
-    pub(super) fn differs(&self, histories: u32, max_shrink_iters: u32) -> Result<(), String> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = runtime();
         let config = Config {
             cases: histories,
             failure_persistence: None,
-            max_shrink_iters,
             ..Config::default()
         };
         let outcome = TestRunner::new(config).run(&history(), |(rules, steps)| {
             runtime.block_on(self.live_through(&rules, &steps))
         });
-        outcome.map_err(|error| error.to_string())
+        if let Err(difference) = outcome {
+            panic!("{difference}");
+        }
+    }
+
+    /// The same with the same histories each time, and says when one is over.
+    pub(super) fn live_always_the_same(&self, histories: u32, mut over: impl FnMut()) {
+        let runtime = runtime();
+        let mut runner = TestRunner::deterministic();
+        for _ in 0..histories {
+            let drawn = history().new_tree(&mut runner).unwrap();
+            let (rules, steps) = drawn.current();
+            if let Err(difference) = runtime.block_on(self.live_through(&rules, &steps)) {
+                panic!("{difference}");
+            }
+            over();
+        }
     }
 
     async fn live_through(&self, rules: &Rules, steps: &[Step]) -> Result<(), TestCaseError> {
@@ -147,76 +129,47 @@ impl World {
             of
         };
         let mut of = begins_anew();
-        let mut record = Record::default();
-        let mut past = Past::default();
-        let mut now = Timestamp::from_micros(START);
-        for step in steps {
-            match step {
-                Step::Wait(micros) => now = now + Duration::from_micros(*micros),
-                Step::Back(micros) => now = now - Duration::from_micros(*micros),
-                Step::ToDeadline(deadline, by) => {
-                    if let Some(at) = deadline.of(&record, rules) {
-                        let there = at.as_micros().saturating_add_signed(*by);
-                        now = now.max(Timestamp::from_micros(there));
-                    }
-                }
-                Step::Loss => {
-                    record = Record::default();
-                    of = begins_anew();
-                }
-                _ => {}
+        let mut course = Course::of(rules);
+        for (turn, step) in steps.iter().enumerate() {
+            let called = course.step(step).map_err(TestCaseError::fail)?;
+            self.now.store(course.now.as_micros(), Ordering::SeqCst);
+            if matches!(step, Step::Loss) {
+                of = begins_anew();
             }
-            self.now.store(now.as_micros(), Ordering::SeqCst);
-            let Some(call) = past.call(step, &record, now) else {
-                self.compare(&record, &of, now, step).await?;
-                continue;
-            };
-            record.open(&of.rules, ORIGIN, now).unwrap();
-            let forgetful = forgetful(&record, &call, rules, now);
-            let (expected, begun) = pure(&mut record, &call, rules, now);
-            if forgetful != (expected.clone(), without_earlier(&record)) {
-                return Err(TestCaseError::fail(format!(
-                    "earlier tokens decide about {call:?}: {expected}"
-                )));
-            }
-            if let (Call::Begin(input), Some(Begun::Granted(permit))) = (&call, begun) {
-                past.attempts.push(Permitted {
-                    attempt: Attempt {
-                        epoch: permit.epoch,
-                        nonce: input.nonce,
-                    },
-                    begun_at: permit.begun_at,
-                    secret: input.secret,
-                });
-            }
-            for (name, store) in &self.stores {
-                match stored(&**store, &call, &of).await {
-                    Ok(answer) if answer.answer == expected && answer.at == now => {}
-                    other => {
-                        return Err(TestCaseError::fail(format!(
-                            "{name} answers {call:?}\n with {other:?}\n, the protocol {expected}"
-                        )));
+            if let Some((call, expected)) = called {
+                for replicas in &self.stores {
+                    match stored(replicas.whose(turn), &call, &of).await {
+                        Ok(answer) if answer.answer == expected && answer.at == course.now => {}
+                        other => {
+                            let name = replicas.name;
+                            return Err(TestCaseError::fail(format!(
+                                "{name} answers {call:?}\n with {other:?}\n, the protocol {expected}"
+                            )));
+                        }
                     }
                 }
             }
-            self.compare(&record, &of, now, step).await?;
+            self.compare(turn, &course, &of, step).await?;
         }
         Ok(())
     }
 
+    /// Another replica looks than the one that made the change.
     async fn compare(
         &self,
-        record: &Record,
+        turn: usize,
+        course: &Course<'_>,
         of: &Subject,
-        now: Timestamp,
         step: &Step,
     ) -> Result<(), TestCaseError> {
-        let mut expected = record.clone();
-        expected.open(&of.rules, ORIGIN, now).unwrap();
-        for (name, store) in &self.stores {
-            let read = store.read(&[of]).await.map(|mut read| read.pop().unwrap());
-            let read = read.flatten().map(|stamped| stamped.answer);
+        let mut expected = course.record.clone();
+        expected.open(&of.rules, ORIGIN, course.now).unwrap();
+        for replicas in &self.stores {
+            let read = replicas.whose(turn + 1).read(&[of]).await;
+            let read = read.and_then(|mut read| read.pop().unwrap());
+            let read = read.map(|stamped| stamped.answer);
             if read.as_ref() != Ok(&expected) {
+                let name = replicas.name;
                 return Err(TestCaseError::fail(format!(
                     "after {step:?}\n {name} holds {read:#?}\n, the protocol {expected:#?}"
                 )));
@@ -224,6 +177,31 @@ impl World {
         }
         Ok(())
     }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+/// Redis in the clear, and shared by replicas of which only one seals yet.
+pub(super) fn on_redis(settings: &RedisSettings, now: &Arc<AtomicU64>) -> Vec<Replicas> {
+    let mixed = |sealing| -> Box<dyn Store> {
+        let settings = RedisSettings {
+            namespace: "mixed".to_owned(),
+            ..settings.clone()
+        };
+        Box::new(sample::fixed(&settings, now).sealed_by(seals(&[K1], sealing)))
+    };
+    vec![
+        Replicas::one("Redis", sample::fixed(settings, now)),
+        Replicas::of(
+            "Redis with seals on one replica",
+            vec![mixed(Sealing::On), mixed(Sealing::Off)],
+        ),
+    ]
 }
 
 #[test]
@@ -244,26 +222,21 @@ fn the_scripts_and_the_embedded_store_are_the_protocol() {
         )
         .unwrap()
     };
-    let sealed_server = RedisServer::start();
     let sealed = || seals(&[K1], Sealing::Required);
-    let world = World {
-        stores: vec![
-            (
-                "Redis",
-                Box::new(sample::fixed(&patient(&server.url()), &now)),
-            ),
-            ("the embedded store", Box::new(embedded("store.redb"))),
-            (
-                "Redis with seals",
-                Box::new(sample::fixed(&patient(&sealed_server.url()), &now).sealed_by(sealed())),
-            ),
-            (
-                "the embedded store with seals",
-                Box::new(embedded("sealed.redb").sealed_by(sealed())),
-            ),
-        ],
-        now,
-    };
+    let sealed_server = RedisServer::start();
+    let mut stores = on_redis(&patient(&server.url()), &now);
+    stores.extend([
+        Replicas::one("the embedded store", embedded("store.redb")),
+        Replicas::one(
+            "Redis with seals",
+            sample::fixed(&patient(&sealed_server.url()), &now).sealed_by(sealed()),
+        ),
+        Replicas::one(
+            "the embedded store with seals",
+            embedded("sealed.redb").sealed_by(sealed()),
+        ),
+    ]);
+    let world = World { now, stores };
     let cases = env::var("PROPTEST_CASES");
     world.live(cases.ok().and_then(|it| it.parse().ok()).unwrap_or(CASES));
 }

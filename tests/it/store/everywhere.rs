@@ -7,7 +7,7 @@ use token_broker::adapters::redis::{RedisSettings, RedisStore, TlsFiles};
 use token_broker::domain::credential::Mode;
 use token_broker::ports::{Signal, Store as _};
 
-use super::equivalence::World;
+use super::equivalence::{Replicas, World};
 use super::sample::{begin, fixed, refresh, secs, settings, stored_grant, subject};
 use super::signals::Listener;
 use crate::support::certificates::Certificates;
@@ -28,12 +28,8 @@ pub(super) fn patient(url: &str) -> RedisSettings {
 
 fn behaves(settings: &RedisSettings) {
     let now = World::beginning();
-    let store = Box::new(fixed(settings, &now));
-    World {
-        now,
-        stores: vec![("Redis", store)],
-    }
-    .live(HISTORIES);
+    let stores = vec![Replicas::one("Redis", fixed(settings, &now))];
+    World { now, stores }.live(HISTORIES);
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

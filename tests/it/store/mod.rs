@@ -5,15 +5,21 @@
     reason = "a test stops where something is missing"
 )]
 
+mod course;
+mod edges;
 mod embedded;
 mod equivalence;
 mod everywhere;
 mod failover;
 mod history;
+mod mutant;
 mod mutants;
-mod mutating;
+mod past;
 mod redis;
+mod replay;
 mod sample;
+mod scenes;
 mod seals;
 mod security;
 mod signals;
+mod way;

@@ -81,6 +81,7 @@ local KINDS = {
   class = { read = word_of(CLASSES), write = same },
   verdict = { read = word_of(VERDICTS), write = same },
   value = { read = function(text) return string.match(text, '^[!-~]+$') end, write = same },
+  text = { read = same, write = same },
   used = { read = read_used, write = write_used },
 }
 
@@ -119,7 +120,8 @@ local STATE = {
   { 'check_verdict', 'verdict', 'maybe' },
   { 'committed_epoch', 'number', 'committed' },
   { 'committed_nonce', 'nonce', 'committed' },
-  { 'earlier', 'value', 'maybe' },
+  -- It decides nothing: what nobody can read of it is none, for readers to find.
+  { 'earlier', 'text', 'maybe' },
 }
 -- The value stands in one of two fields, in the clear or sealed: to a script it is the same, a text.
 local GRANT = {
