@@ -57,6 +57,10 @@ chaos: ## Inflict faults at random on real processes: MINUTES=60 from SEED=1 on;
 mutants: ## Change the Lua scripts in every small way and see each change found out; FROM=100 TO=200 tries some of them
 	LUA_MUTANTS=$(or $(FROM),0)..$(TO) $(CARGO) test --test it -- --nocapture every_mutant
 
+.PHONY: mutate
+mutate: ## Change the Rust rules in every small way and see each change found out; FILES="src/domain/budget.rs" tries some of them
+	@tests/mutation/run.sh domain $(FILES)
+
 .PHONY: fuzz
 fuzz: ## Fuzz all that outsiders send and WeChat answers: MINUTES=60 a target, or TARGET=one alone; KEEP=1 keeps what was found
 	@PYTHONDONTWRITEBYTECODE=1 tests/fuzz/run.py --minutes $(or $(MINUTES),60) $(if $(TARGET),--target $(TARGET)) $(if $(KEEP),--keep)

@@ -1,0 +1,89 @@
+#!/bin/sh
+# Changes the Rust code in every small way (cargo-mutants) and tells which changes no test finds:
+#
+#     tests/mutation/run.sh domain [FILE...]      the rules; in a package of their own, which builds in seconds
+#     tests/mutation/run.sh whole FILE...         anything else, for example src/refresher/*.rs, with the whole crate
+#
+# The first round of the domain is its own tests and the histories of the differential test; what outlives it meets the
+# model. Outcomes are in target/mutation/*/mutants.out. It runs for hours: let it have what nobody else wants.
+set -eu
+
+cd "$(dirname "$0")/../.."
+part=$1
+shift
+target=${CARGO_TARGET_DIR:-$PWD/target}
+version=27.0.0
+tools=$target/tools
+PATH=$tools/bin:$PATH
+
+cargo mutants --version 2>/dev/null | grep -qx "cargo-mutants $version" ||
+    cargo install --quiet --locked --root "$tools" --version "$version" cargo-mutants
+
+dependency() {
+    sed -n "/^$1 = /p" Cargo.toml
+}
+
+# The domain imports nothing of ours, and so do its tests and the model.
+lay_out() {
+    rm -rf "$alone/src" "$alone/tests" "$alone/histories-came-to"
+    mkdir -p "$alone/src" "$alone/tests/histories"
+    cp -R src/domain "$alone/src/"
+    cp -R tests/model "$alone/tests/"
+    cp tests/mutation/histories.rs "$alone/tests/histories/main.rs"
+    cp tests/it/store/sample/protocol.rs "$alone/tests/histories/sample.rs"
+    for file in course history past scenes; do
+        cp "tests/it/store/$file.rs" "$alone/tests/histories/"
+    done
+    cp Cargo.lock "$alone/"
+    echo 'pub mod domain;' >"$alone/src/lib.rs"
+    cat >"$alone/Cargo.toml" <<EOF
+[package]
+name = "token-broker"
+version = "0.0.0"
+edition = "2024"
+autotests = false
+[lib]
+doctest = false
+[[test]]
+name = "histories"
+path = "tests/histories/main.rs"
+[[test]]
+name = "model"
+path = "tests/model/main.rs"
+[dependencies]
+$(dependency thiserror)
+[dev-dependencies]
+$(dependency proptest)
+[profile.dev]
+debug = false
+[profile.dev.package."*"]
+opt-level = 2
+[workspace]
+EOF
+}
+
+mutate() {
+    # 2: some were missed, 3: some hung. The list says which.
+    cargo mutants --dir "$alone" --output "$alone" --in-place --no-shuffle --colors never --timeout 120 "$@" || [ $? -le 3 ]
+}
+
+case $part in
+domain)
+    alone=$target/mutation/domain
+    unset CARGO_TARGET_DIR
+    lay_out
+    rm -rf "$alone/mutants.out" "$alone/mutants.out.old"
+    (cd "$alone" && cargo test --quiet --test histories)
+    set -- $(printf ' --file %s' "$@" | sed 's/ --file $//')
+    mutate "$@" -- --lib --test histories
+    mutate "$@" --iterate -- --test model
+    ;;
+whole)
+    set -- $(printf ' --file %s' "$@")
+    CARGO_TARGET_DIR=$target/mutation/whole cargo mutants --output "$target/mutation" --no-shuffle --colors never "$@" || [ $? -le 3 ]
+    ;;
+*)
+    echo "run.sh domain [FILE...] or run.sh whole FILE..." >&2
+    exit 64
+    ;;
+esac
