@@ -22,11 +22,16 @@ impl Mask {
     pub fn of(token: &Secret) -> Self {
         let plain = token.expose();
         let encoded: String = url::form_urlencoded::byte_serialize(plain.as_bytes()).collect();
-        let escaped = serde_json::to_string(plain).unwrap_or_default();
+        let quoted = serde_json::to_string(plain).unwrap_or_default();
+        // The outer quotes alone: one of the token's own may stand beside them.
+        let escaped = quoted
+            .strip_prefix('"')
+            .and_then(|front| front.strip_suffix('"'))
+            .unwrap_or_default();
         let mut ways = vec![
             plain.as_bytes().to_vec(),
             encoded.into_bytes(),
-            escaped.trim_matches('"').as_bytes().to_vec(),
+            escaped.as_bytes().to_vec(),
         ];
         ways.retain(|way| !way.is_empty());
         ways.sort_unstable();
@@ -133,6 +138,14 @@ mod tests {
             let passed = through(token, &[b"<", written.as_bytes(), b">"]);
             let expected = format!("<{}>", "*".repeat(written.len()));
             assert_eq!(String::from_utf8_lossy(&passed), expected);
+        }
+    }
+
+    #[test]
+    fn a_token_that_ends_in_a_quote_hides_nothing_else() {
+        for (reply, hidden) in [(r#"x\"a\y"#, r#"x\"a\y"#), (r#"<\"a\">"#, "<*****>")] {
+            let passed = through(r#""a""#, &[reply.as_bytes()]);
+            assert_eq!(String::from_utf8_lossy(&passed), hidden);
         }
     }
 

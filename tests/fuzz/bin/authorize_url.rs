@@ -7,6 +7,8 @@
 mod api;
 #[path = "../targets/authorize_url.rs"]
 mod authorize_url;
+#[path = "../bounded.rs"]
+mod bounded;
 #[allow(dead_code)]
 #[path = "../../it/http/fakes.rs"]
 mod fakes;

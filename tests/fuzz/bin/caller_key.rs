@@ -5,6 +5,8 @@
 #[allow(dead_code)]
 #[path = "../targets/api.rs"]
 mod api;
+#[path = "../bounded.rs"]
+mod bounded;
 #[path = "../targets/caller_key.rs"]
 mod caller_key;
 #[allow(dead_code)]

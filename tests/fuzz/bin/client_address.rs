@@ -2,6 +2,8 @@
 
 #![no_main]
 
+#[path = "../bounded.rs"]
+mod bounded;
 #[path = "../targets/client_address.rs"]
 mod client_address;
 

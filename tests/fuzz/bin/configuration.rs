@@ -2,6 +2,8 @@
 
 #![no_main]
 
+#[path = "../bounded.rs"]
+mod bounded;
 #[path = "../targets/configuration.rs"]
 mod configuration;
 

@@ -2,6 +2,8 @@
 
 #![no_main]
 
+#[path = "../bounded.rs"]
+mod bounded;
 #[path = "../targets/reply_mask.rs"]
 mod reply_mask;
 

@@ -5,6 +5,8 @@
 #[allow(dead_code)]
 #[path = "../targets/api.rs"]
 mod api;
+#[path = "../bounded.rs"]
+mod bounded;
 #[allow(dead_code)]
 #[path = "../../it/http/fakes.rs"]
 mod fakes;

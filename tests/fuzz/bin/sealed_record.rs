@@ -2,6 +2,8 @@
 
 #![no_main]
 
+#[path = "../bounded.rs"]
+mod bounded;
 #[path = "../targets/record.rs"]
 mod record;
 #[path = "../targets/sealed_record.rs"]
