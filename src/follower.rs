@@ -24,6 +24,7 @@ pub struct Follower {
     /// Keeps the channel open also where the store sends no signals.
     _keep_open: mpsc::Sender<Signal>,
     there: bool,
+    longest_nap: Duration,
 }
 
 impl Follower {
@@ -38,7 +39,16 @@ impl Follower {
             signals,
             _keep_open: sender,
             there: true,
+            longest_nap: NAP,
         }
+    }
+
+    /// The same where nobody looks whether its turns are missing: it sleeps for so long at a stretch. Simulated
+    /// years are made of such naps.
+    #[must_use]
+    pub const fn napping(mut self, longest: Duration) -> Self {
+        self.longest_nap = longest;
+        self
     }
 
     /// Follows until told to stop.
@@ -83,12 +93,16 @@ impl Follower {
         let mut deadline = tokio::time::Instant::now() + pause;
         loop {
             self.refresher.metrics.turned(Turning::Follower);
-            let nap = tokio::time::Instant::now() + NAP;
+            let awake = deadline.min(tokio::time::Instant::now() + self.longest_nap);
             let signal = tokio::select! {
                 biased;
                 () = stop.cancelled() => return false,
-                () = tokio::time::sleep_until(deadline) => return true,
-                () = tokio::time::sleep_until(nap) => continue,
+                () = tokio::time::sleep_until(awake) => {
+                    if awake == deadline {
+                        return true;
+                    }
+                    continue;
+                }
                 () = self.refresher.recheck.notified() => {
                     deadline = deadline.min(tokio::time::Instant::now() + RETRY.min(self.reconcile()));
                     continue;

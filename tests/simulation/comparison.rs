@@ -150,7 +150,7 @@ impl Others {
 /// Runs a plan with another kind of fleet.
 fn others(way: Way, plan: &Plan) -> Option<Figures> {
     paused_runtime().ok()?.block_on(async {
-        let world = World::new(plan.seed);
+        let world = World::new(plan.seed, false);
         let replicas = plan.setup.replicas;
         let store = SharedStore::new(Arc::clone(&world), replicas);
         let wechat = WeChat::new(Arc::clone(&world), plan.setup.mode);
@@ -186,7 +186,7 @@ fn others(way: Way, plan: &Plan) -> Option<Figures> {
 
 /// Runs it with the broker.
 fn ours(plan: &Plan) -> Figures {
-    let outcome = plan.run();
+    let outcome = plan.clone().silent().run();
     Figures {
         lasted: outcome.lasted,
         dead: outcome.figures.dead_time,

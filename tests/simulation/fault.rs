@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::history::{HOUR, History, MINUTE};
 use super::store::Link;
 use super::upstream::Weather;
-use super::world::{Dice, Stage};
+use super::world::{Dice, SHOWS_FOR, Stage};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -139,6 +139,7 @@ impl Fault {
     /// Suffers it from beginning to end.
     pub(crate) async fn strike(self, history: &History) {
         history.world.log(format_args!("FAULT {self:?}"));
+        history.world.stir(self.lasts() + SHOWS_FOR);
         if self.is_blinding() {
             history.blind();
         }
@@ -147,6 +148,7 @@ impl Fault {
             history.sighted();
         }
         history.world.log(format_args!("END OF {self:?}"));
+        history.world.stir(SHOWS_FOR);
     }
 
     async fn last(self, history: &History) {

@@ -10,6 +10,7 @@ use token_broker::domain::budget::Budget;
 use token_broker::domain::credential::{Credential, Mode};
 use token_broker::domain::rules::Rules;
 use tokio::task::JoinSet;
+use tracing::Level;
 
 use super::oracle::{Figures, Oracle};
 use super::replica::Node;
@@ -31,6 +32,10 @@ pub(crate) struct Setup {
     pub(crate) most_fetches: usize,
     /// How long a scheduler sleeps at a stretch: the product's second where machines are suspended.
     pub(crate) nap: Duration,
+    /// The longest time between two requests to a replica once nothing has happened for long.
+    pub(crate) idle: Duration,
+    /// Whether what happens is written down.
+    pub(crate) tells: bool,
 }
 
 impl Setup {
@@ -40,6 +45,8 @@ impl Setup {
         daily_limit: 2000,
         most_fetches: 2000,
         nap: Duration::from_secs(1),
+        idle: Duration::ZERO,
+        tells: true,
     };
     pub(crate) const STABLE: Self = Self {
         mode: Mode::Stable,
@@ -100,10 +107,10 @@ fn rules(setup: &Setup) -> Rules {
 
 impl History {
     fn new(seed: u64, setup: &Setup) -> Option<Self> {
-        let world = World::new(seed);
+        let world = World::new(seed, setup.tells);
         let store = SharedStore::new(Arc::clone(&world), setup.replicas);
         let wechat = WeChat::new(Arc::clone(&world), setup.mode);
-        let oracle = Oracle::new(&world, &store, &wechat, setup.replicas);
+        let oracle = Oracle::new(&world, &store, &wechat, setup);
         let credential = Credential::access_token(AppId::parse("wx1").ok()?, setup.mode);
         let node = |number| {
             let credential = credential.clone();
@@ -199,6 +206,7 @@ impl History {
     /// After the last fault: within `bound` all replicas serve the latest token, and from then on nobody sees
     /// a dead token or a refusal.
     pub(crate) async fn recovers_within(&self, bound: Duration) {
+        self.world.stir(bound + 30 * MINUTE);
         self.all_is_well();
         self.elapse(bound).await;
         self.oracle.all_agree(&self.nodes);
@@ -241,7 +249,14 @@ pub(crate) fn run(seed: u64, setup: Setup, script: impl AsyncFnOnce(&History)) -
         };
         let world = Arc::clone(&history.world);
         let lines = Arc::clone(&world);
+        // What calls itself a bug is an error.
+        let level = if setup.tells {
+            Level::INFO
+        } else {
+            Level::ERROR
+        };
         let subscriber = tracing_subscriber::fmt()
+            .with_max_level(level)
             .without_time()
             .with_target(false)
             .with_ansi(false)

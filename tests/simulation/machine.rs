@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -21,25 +21,28 @@ pub(crate) const BEGINNING: Duration = Duration::from_secs(1_700_000_000);
 pub(crate) struct MachineClock {
     world: Arc<World>,
     /// How far boot time and wall clock are from the truth, in milliseconds.
-    shifts: Mutex<(i64, i64)>,
+    boot: AtomicI64,
+    wall: AtomicI64,
 }
 
 impl MachineClock {
     pub(crate) fn new(world: Arc<World>, boot: i64, wall: i64) -> Self {
         Self {
             world,
-            shifts: Mutex::new((boot, wall)),
+            boot: AtomicI64::new(boot),
+            wall: AtomicI64::new(wall),
         }
     }
 
     /// Steps the wall clock.
     pub(crate) fn step_wall(&self, millis: i64) {
-        lock(&self.shifts).1 += millis;
+        self.wall.fetch_add(millis, Ordering::Relaxed);
     }
 
     /// A hypervisor stopped the machine for this long: boot time stood still.
     pub(crate) fn stopped_for(&self, time: Duration) {
-        lock(&self.shifts).0 -= i64::try_from(time.as_millis()).unwrap_or(0);
+        let millis = i64::try_from(time.as_millis()).unwrap_or(0);
+        self.boot.fetch_sub(millis, Ordering::Relaxed);
     }
 }
 
@@ -56,10 +59,10 @@ pub(crate) fn shifted(time: Duration, millis: i64) -> Duration {
 impl Clock for MachineClock {
     fn now(&self) -> Moment {
         let now = self.world.now();
-        let (boot, wall) = *lock(&self.shifts);
+        let shift = |clock: &AtomicI64| clock.load(Ordering::Relaxed);
         Moment {
-            boot: shifted(now + Duration::from_secs(100_000), boot),
-            wall: shifted(now + BEGINNING, wall),
+            boot: shifted(now + Duration::from_secs(100_000), shift(&self.boot)),
+            wall: shifted(now + BEGINNING, shift(&self.wall)),
         }
     }
 }

@@ -10,6 +10,7 @@ use token_broker::domain::time::Moment;
 use token_broker::refresher::ReportVerdict;
 use token_broker::snapshot::SlotId;
 
+use super::history::Setup;
 use super::replica::{COLD_WAIT, Node};
 use super::store::{Link, SharedStore};
 use super::upstream::WeChat;
@@ -35,8 +36,9 @@ pub(crate) struct Promise {
 /// What callers do beside reading.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Callers {
-    /// The longest time between two requests.
+    /// The longest time between two requests, and the same once whatever happened has shown itself.
     pub(crate) every: Duration,
+    pub(crate) idle: Duration,
     /// How often a request that got a dead token reports it.
     pub(crate) reports: f64,
     /// How often a good token is reported, or a new one is forced.
@@ -52,7 +54,7 @@ struct Told {
     /// Since when nothing kept it from its work: it ran, and the store was there.
     able_since: Duration,
     running_since: Duration,
-    /// How long nobody had called before the call under way.
+    /// How long nobody had called before the call under way, or nothing had happened.
     pause: Duration,
 }
 
@@ -87,8 +89,9 @@ impl Oracle {
         world: &Arc<World>,
         store: &Arc<SharedStore>,
         wechat: &Arc<WeChat>,
-        replicas: usize,
+        setup: &Setup,
     ) -> Arc<Self> {
+        let every = Duration::from_secs(20);
         Arc::new(Self {
             world: Arc::clone(world),
             store: Arc::clone(store),
@@ -100,11 +103,12 @@ impl Oracle {
                 must_serve: false,
             }),
             callers: Mutex::new(Callers {
-                every: Duration::from_secs(20),
+                every,
+                idle: setup.idle.max(every),
                 reports: 0.5,
                 nuisance: 0.0,
             }),
-            told: (0..replicas).map(|_| Mutex::default()).collect(),
+            told: (0..setup.replicas).map(|_| Mutex::default()).collect(),
             figures: Mutex::default(),
         })
     }
@@ -124,13 +128,11 @@ impl Oracle {
     /// Calls one replica for as long as the history lasts.
     pub(crate) async fn call(self: Arc<Self>, node: Arc<Node>) {
         loop {
-            let callers = *lock(&self.callers);
-            let (pause, waits, nuisance, forces) = self.world.dice(|dice| {
-                let pause = dice.between(Duration::from_millis(1), callers.every);
-                let (waits, nuisance) = (dice.chance(0.3), dice.chance(callers.nuisance));
-                (pause, waits, nuisance, dice.chance(0.3))
-            });
-            tokio::time::sleep(pause).await;
+            let pause = self.rest().await;
+            let nuisance = lock(&self.callers).nuisance;
+            let (waits, nuisance, forces) = self
+                .world
+                .dice(|dice| (dice.chance(0.3), dice.chance(nuisance), dice.chance(0.3)));
             lock(&self.told[node.number]).pause = pause;
             self.follow(&node);
             let Some((broker, id, process)) = node.broker() else {
@@ -148,6 +150,23 @@ impl Oracle {
                 self.judge(&node, process, &broker, id, Ok(served));
             }
         }
+    }
+
+    /// Waits until it is time for the next request. Answers for how long, at most, the replica has answered
+    /// otherwise than the request before found: callers who rest are roused by whatever happens.
+    async fn rest(&self) -> Duration {
+        let least = Duration::from_millis(1);
+        let callers = *lock(&self.callers);
+        if self.world.is_calm() {
+            let pause = self.world.dice(|dice| dice.between(least, callers.idle));
+            let slept = tokio::time::timeout(pause, self.world.stirred()).await;
+            if slept.is_err() {
+                return pause;
+            }
+        }
+        let pause = self.world.dice(|dice| dice.between(least, callers.every));
+        tokio::time::sleep(pause).await;
+        pause
     }
 
     /// Keeps up with what a replica may be blamed for.

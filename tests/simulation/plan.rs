@@ -90,9 +90,11 @@ impl Plan {
         }
         Self {
             seed,
-            // No machine of a plan is suspended, so that nobody has to look at the clock every second.
+            // No machine of a plan is suspended, so that nobody has to look at the clock every second; and no
+            // dead token is too much that is served for less than `DEAD_AT_MOST`, so that callers may rest.
             setup: Setup {
                 nap: MINUTE,
+                idle: 2 * MINUTE,
                 ..setup
             },
             severity,
@@ -116,6 +118,12 @@ impl Plan {
         };
         let severity = Severity::ALL[usize::try_from(dice.below(4)).unwrap_or(0)];
         Self::of(seed, setup, severity, lasts)
+    }
+
+    /// The same, with nothing written down.
+    pub(crate) const fn silent(mut self) -> Self {
+        self.setup.tells = false;
+        self
     }
 
     /// What names it: seed, mode, replicas, severity, seconds.

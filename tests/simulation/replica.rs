@@ -9,7 +9,7 @@ use token_broker::domain::credential::Credential;
 use token_broker::domain::replica::Replica;
 use token_broker::domain::rules::Rules;
 use token_broker::domain::secret::Secret;
-use token_broker::follower::Follower;
+use token_broker::follower::{Follower, NAP};
 use token_broker::metrics::Metrics;
 use token_broker::ports::{Chance, Clock, Subject};
 use token_broker::refresher::Refresher;
@@ -40,6 +40,8 @@ pub(crate) struct Node {
     wechat: Arc<WeChat>,
     subject: Subject,
     nap: Duration,
+    /// Nobody reads them, and they take longer to make than everything else that starts with a process.
+    metrics: Arc<Metrics>,
     process: Mutex<Option<Process>>,
 }
 
@@ -79,6 +81,7 @@ impl Node {
                 rules: Arc::new(rules),
             },
             nap,
+            metrics: Arc::default(),
             process: Mutex::new(None),
         })
     }
@@ -107,7 +110,7 @@ impl Node {
             clock: Arc::clone(&clock),
             chance,
             publisher,
-            metrics: metrics(),
+            metrics: Arc::clone(&self.metrics),
             recheck: Arc::new(Notify::new()),
             secrets: Arc::new(AppSecrets::new([(app.clone(), Secret::new("s"))])),
         });
@@ -120,7 +123,7 @@ impl Node {
         };
         let channel = mpsc::channel(4096);
         self.store.subscribe(self.number, channel.0.clone());
-        let mut follower = Follower::new(refresher, channel);
+        let mut follower = Follower::new(refresher, channel).napping(self.nap.max(NAP));
         let mut tasks = JoinSet::new();
         let (gate, sleep) = (Arc::clone(&self.gate), Arc::clone(&self.sleep));
         tasks.spawn(async move {
@@ -194,8 +197,4 @@ impl Node {
                 .spawn(async move { gate.guard(request).await });
         }
     }
-}
-
-fn metrics() -> Arc<Metrics> {
-    Arc::default()
 }

@@ -79,6 +79,8 @@ pub(crate) struct Fate {
     pub(crate) back: Duration,
     pub(crate) arrives: bool,
     pub(crate) answered: bool,
+    /// Nothing is wrong with the link.
+    pub(crate) is_smooth: bool,
 }
 
 impl SharedStore {
@@ -203,8 +205,9 @@ impl SharedStore {
     pub(crate) fn fate(&self, replica: usize) -> Option<Fate> {
         let link = self.link(replica);
         self.world.dice(|dice| {
+            // Every other way takes no time at all: both are long enough for others to come in between.
             let quick = |dice: &mut super::world::Dice| {
-                dice.between(Duration::ZERO, Duration::from_millis(3))
+                Duration::from_millis(dice.below(6).saturating_sub(2))
             };
             let (mut there, back) = (quick(dice), quick(dice));
             let (mut arrives, mut answered) = (true, true);
@@ -220,6 +223,7 @@ impl SharedStore {
                 back,
                 arrives,
                 answered,
+                is_smooth: link == Link::Up,
             })
         })
     }

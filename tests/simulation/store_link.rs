@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::machine::Gate;
 use super::store::{Mischief, SharedStore};
-use super::world::Stage;
+use super::world::{Stage, pass};
 
 /// How long a replica waits for an answer.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(1);
@@ -45,32 +45,31 @@ impl StoreLink {
                 Err(away("refused"))
             }
             Some(fate) => {
-                let (reply, answer) = oneshot::channel();
-                // Not a part of the replica: what was sent arrives, whatever becomes of the sender.
-                tokio::spawn(async move {
-                    tokio::time::sleep(fate.there).await;
+                let is_smooth = fate.is_smooth;
+                let made = async move {
+                    pass(fate.there).await;
                     if !fate.arrives {
-                        std::future::pending::<()>().await;
+                        return None;
                     }
+                    let world = store.world();
                     let answer = act(&store);
                     if let Some(stage) = stage {
-                        store.world().reach(stage, replica).await;
+                        world.reach(stage, replica).await;
                     }
-                    if what != "read" || store.world().is_verbose() {
-                        store
-                            .world()
-                            .log(format_args!("r{replica} {what} {answer:?}"));
+                    if what != "read" || world.is_verbose() {
+                        world.log(format_args!("r{replica} {what} {answer:?}"));
                     }
-                    tokio::time::sleep(fate.back).await;
-                    if !fate.answered {
-                        std::future::pending::<()>().await;
-                    }
-                    let _ = reply.send(answer);
-                });
-                match tokio::time::timeout(REPLY_TIMEOUT, answer).await {
-                    Ok(Ok(answer)) => answer,
-                    Ok(Err(_)) | Err(_) => Err(away("no answer")),
-                }
+                    pass(fate.back).await;
+                    fate.answered.then_some(answer)
+                };
+                let heard = if is_smooth {
+                    // Whoever dies or stands still in the few milliseconds of such a call has done so before it
+                    // or after it.
+                    made.await
+                } else {
+                    sent_apart(made).await
+                };
+                heard.unwrap_or_else(|| Err(away("no answer")))
             }
         };
         self.gate.passed().await;
@@ -88,6 +87,22 @@ impl StoreLink {
         self.call(what, stage, move |store| store.apply(&subject, change))
             .await
     }
+}
+
+/// Lets a call be made apart from its sender: what was sent arrives, whatever becomes of whoever sent it. `None`
+/// = no answer in time.
+async fn sent_apart<T: Send + 'static>(
+    made: impl Future<Output = Option<T>> + Send + 'static,
+) -> Option<T> {
+    let (reply, answer) = oneshot::channel();
+    tokio::spawn(async move { reply.send(made.await) });
+    let heard = async {
+        match answer.await {
+            Ok(Some(answer)) => answer,
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::time::timeout(REPLY_TIMEOUT, heard).await.ok()
 }
 
 #[async_trait]

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::fmt::Arguments;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +14,9 @@ use tokio::time::Instant;
 
 /// How many of the latest lines a failure shows, unless told by `SIMULATION_LINES`.
 const LINES: usize = 80;
+
+/// How long a fault that is over may show itself.
+pub(crate) const SHOWS_FOR: Duration = Duration::from_secs(30 * 60);
 
 /// Locks, also after a panic elsewhere.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -66,6 +70,13 @@ pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Lets time pass, if any.
+pub(crate) async fn pass(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
+    }
+}
+
 /// How far a refresh has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
@@ -98,13 +109,19 @@ impl Stage {
 #[derive(Debug)]
 pub(crate) struct World {
     started: Instant,
+    /// In nanoseconds.
+    skipped: AtomicU64,
+    /// Whether what happens is written down. It can be done when the history is repeated.
+    tells: bool,
     sprung: Notify,
+    stirred: Notify,
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug)]
 struct Inner {
-    skipped: Duration,
+    /// Until when what happened may show itself.
+    stirred_until: Duration,
     /// The stage somebody waits for, and the replica that reached it.
     trap: Option<(Stage, Option<usize>)>,
     dice: Dice,
@@ -115,14 +132,17 @@ struct Inner {
 }
 
 impl World {
-    /// A world at its beginning. Only inside a runtime whose time is paused.
-    pub(crate) fn new(seed: u64) -> Arc<Self> {
+    /// A world at its beginning, that `tells` what happens or not. Only inside a runtime whose time is paused.
+    pub(crate) fn new(seed: u64, tells: bool) -> Arc<Self> {
         let keep = from_environment("SIMULATION_LINES").and_then(|lines| lines.try_into().ok());
         Arc::new(Self {
             started: Instant::now(),
+            skipped: AtomicU64::new(0),
+            tells,
             sprung: Notify::new(),
+            stirred: Notify::new(),
             inner: Mutex::new(Inner {
-                skipped: Duration::ZERO,
+                stirred_until: SHOWS_FOR,
                 trap: None,
                 dice: Dice::new(seed),
                 lines: VecDeque::new(),
@@ -135,12 +155,33 @@ impl World {
 
     /// The true time since the beginning.
     pub(crate) fn now(&self) -> Duration {
-        self.started.elapsed() + lock(&self.inner).skipped
+        let skipped = self.skipped.load(Ordering::Relaxed);
+        self.started.elapsed() + Duration::from_nanos(skipped)
     }
 
     /// Every machine is suspended for this long: timers stand still.
     pub(crate) fn skip(&self, time: Duration) {
-        lock(&self.inner).skipped += time;
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.skipped.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    /// Something happens that may show itself for so long.
+    pub(crate) fn stir(&self, shows_for: Duration) {
+        let until = self.now() + shows_for;
+        let mut inner = lock(&self.inner);
+        inner.stirred_until = inner.stirred_until.max(until);
+        drop(inner);
+        self.stirred.notify_waiters();
+    }
+
+    /// Whether whatever happened has shown itself by now, if it does at all.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.now() >= lock(&self.inner).stirred_until
+    }
+
+    /// Waits until something happens.
+    pub(crate) async fn stirred(&self) {
+        self.stirred.notified().await;
     }
 
     pub(crate) fn dice<R>(&self, use_them: impl FnOnce(&mut Dice) -> R) -> R {
@@ -170,6 +211,7 @@ impl World {
         };
         if sprung {
             self.log(format_args!("r{replica} reaches {stage:?}"));
+            self.stir(SHOWS_FOR);
             self.sprung.notify_one();
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -177,6 +219,9 @@ impl World {
 
     /// Writes one line of history.
     pub(crate) fn log(&self, line: Arguments<'_>) {
+        if !self.tells {
+            return;
+        }
         let now = self.now();
         let mut inner = lock(&self.inner);
         let line = format!("{:>12.3} {line}", now.as_secs_f64());
@@ -205,7 +250,7 @@ impl World {
 
     /// Whether somebody reads this.
     pub(crate) fn is_verbose(&self) -> bool {
-        lock(&self.inner).keep > LINES
+        self.tells && lock(&self.inner).keep > LINES
     }
 
     /// Whether a promise was broken.
@@ -218,9 +263,10 @@ impl World {
         lock(&self.inner).violations.clone()
     }
 
-    /// A number that two equal histories share.
+    /// A number that two equal histories share: of the log, where there is one, and of what was drawn.
     pub(crate) fn fingerprint(&self) -> u64 {
-        lock(&self.inner).hash
+        let inner = lock(&self.inner);
+        inner.hash ^ inner.dice.0
     }
 }
 

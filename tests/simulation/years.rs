@@ -94,7 +94,7 @@ fn as_many_years_as_are_asked_for_keep_the_promises() {
         if lasted >= goal {
             break;
         }
-        let plan = Plan::any(seed, LASTS);
+        let plan = Plan::any(seed, LASTS).silent();
         let outcome = plan.run();
         lasted += outcome.lasted.max(HOUR);
         sums[plan.severity as usize].add(&outcome);
@@ -137,6 +137,21 @@ fn a_seed_means_one_history() {
         assert_eq!(one.fingerprint, two.fingerprint, "{seed}");
         assert_eq!(one.figures, two.figures, "{seed}");
         assert_eq!(one.violations, [""; 0], "{seed}");
+    }
+}
+
+/// What is written down changes nothing of what happens.
+#[test]
+fn a_history_that_nobody_writes_down_is_the_same() {
+    for seed in [3, 4] {
+        let told = Plan::any(seed, 12 * HOUR);
+        let [told, silent] = [told.clone(), told.silent()].map(|plan| plan.run());
+        assert_eq!(silent.figures, told.figures, "{seed}");
+        assert_eq!(
+            (silent.fetches, silent.checks, silent.store_calls),
+            (told.fetches, told.checks, told.store_calls),
+            "{seed}"
+        );
     }
 }
 
