@@ -96,14 +96,28 @@ impl Refresher {
                     tokio::time::sleep(POLL).await
                 }
                 Ok(Claimed::InProgress { .. }) => return ReportVerdict::Inconclusive,
-                Err(failure) => return self.report_cut_off(id, &failure).await,
+                Err(failure) => return self.report_cut_off(id, report, &failure).await,
             }
         }
     }
 
-    /// The store cannot be asked: this replica checks for itself.
-    async fn report_cut_off(&self, id: SlotId, failure: &StoreError) -> ReportVerdict {
+    /// The store cannot be asked: this replica checks for itself, unless another token has come meanwhile.
+    async fn report_cut_off(
+        &self,
+        id: SlotId,
+        report: Report,
+        failure: &StoreError,
+    ) -> ReportVerdict {
         self.store_failed(id, failure);
+        let now = self.clock.now();
+        let other = self.publisher.inspect(id, |replica| {
+            replica
+                .live(now)
+                .is_some_and(|grant| grant.digest != report.token)
+        });
+        if other {
+            return ReportVerdict::Stale;
+        }
         verdict_of(self.check_held(id, Purpose::Report).await)
     }
 }
