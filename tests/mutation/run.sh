@@ -11,6 +11,10 @@ set -eu
 cd "$(dirname "$0")/../.."
 part=$1
 shift
+for file in "$@"; do
+    shift
+    set -- "$@" --file "$file"
+done
 target=${CARGO_TARGET_DIR:-$PWD/target}
 version=27.0.0
 tools=$target/tools
@@ -74,12 +78,10 @@ domain)
     lay_out
     rm -rf "$alone/mutants.out" "$alone/mutants.out.old"
     (cd "$alone" && cargo test --quiet --test histories)
-    set -- $(printf ' --file %s' "$@" | sed 's/ --file $//')
     mutate "$@" -- --lib --test histories
     mutate "$@" --iterate -- --test model
     ;;
 whole)
-    set -- $(printf ' --file %s' "$@")
     CARGO_TARGET_DIR=$target/mutation/whole cargo mutants --output "$target/mutation" --no-shuffle --colors never "$@" || [ $? -le 3 ]
     ;;
 *)
