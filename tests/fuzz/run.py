@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`make fuzz`: builds the fuzz targets and runs one of them, or each in turn; a line of a table for each in the end.
+"""`make fuzz`: builds the fuzz targets, all in one binary, and runs one of them, or each in turn; a line of a table for each in the end.
 
 What a target finds is collected in target/fuzz/corpus and made small after each run, so that the next one goes on from
 there. `--keep` puts the inputs that reach most of it into tests/fuzz/corpus, beside the ones made by hand, as far as
@@ -19,7 +19,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = ROOT / "tests" / "fuzz"
 BUILT = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve() / "fuzz"
-TARGETS = sorted(path.stem for path in (HERE / "bin").glob("*.rs"))
+TARGETS = sorted(path.name for path in (HERE / "corpus").iterdir())
 
 # What libFuzzer goes by. There is no sanitizer: the product forbids `unsafe`, and the stable compiler is enough so.
 INSTRUMENTED = [
@@ -44,7 +44,7 @@ def build():
     shutil.copy(ROOT / "Cargo.lock", HERE / "Cargo.lock")
     environment = os.environ | {"RUSTFLAGS": " ".join(INSTRUMENTED)}
     # With a target named, build scripts and macros are left as they are.
-    ask(os.environ.get("CARGO", "cargo"), "build", "--quiet", "--release", "--bins", "--target", host(),
+    ask(os.environ.get("CARGO", "cargo"), "build", "--quiet", "--release", "--target", host(),
         "--manifest-path", HERE / "Cargo.toml", "--target-dir", BUILT, env=environment)
 
 
@@ -53,14 +53,15 @@ def host():
     return re.search(r"host: (\S+)", said).group(1)
 
 
-def binary(target):
-    [found] = BUILT.glob(f"*/release/{target}")
+def binary():
+    [found] = BUILT.glob("*/release/token-broker-fuzz")
     return found
 
 
 def run(target, arguments, log):
     with log.open("wb") as out:
-        ran = subprocess.run([binary(target), *BOUNDS, *arguments], cwd=BUILT, stdout=out, stderr=out)
+        named = os.environ | {"FUZZ_TARGET": target}
+        ran = subprocess.run([binary(), *BOUNDS, *arguments], cwd=BUILT, env=named, stdout=out, stderr=out)
     return ran.returncode, log.read_text(errors="replace")
 
 
