@@ -76,6 +76,9 @@ impl Chance for NoChance {
     }
 }
 
+/// What happens while a question to the store is under way.
+type Meanwhile = Box<dyn FnOnce() + Send>;
+
 /// Runs the protocol in memory. Clones share it.
 #[derive(Clone)]
 pub(super) struct MemoryStore {
@@ -84,6 +87,8 @@ pub(super) struct MemoryStore {
     away: Arc<AtomicBool>,
     /// For how long the machine sleeps while the next reading is under way.
     sleep: Arc<Mutex<Duration>>,
+    /// What happens before the next claim of a check gets no answer.
+    unclaimed: Arc<Mutex<Option<Meanwhile>>>,
 }
 
 impl MemoryStore {
@@ -93,7 +98,17 @@ impl MemoryStore {
             records: Arc::default(),
             away: Arc::default(),
             sleep: Arc::default(),
+            unclaimed: Arc::default(),
         }
+    }
+
+    /// The next claim of a check gets no answer; before that, this happens.
+    pub(super) fn lose_the_next_claim(&self, meanwhile: impl FnOnce() + Send + 'static) {
+        let mut unclaimed = self
+            .unclaimed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *unclaimed = Some(Box::new(meanwhile));
     }
 
     /// The machine is suspended between the next reading's question and its answer.
@@ -148,6 +163,15 @@ impl Store for MemoryStore {
         of: &Subject,
         input: &Claim,
     ) -> Result<Stamped<Claimed>, StoreError> {
+        let lost = self
+            .unclaimed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(meanwhile) = lost {
+            meanwhile();
+            return Err(StoreError::Away(String::from("told to be")));
+        }
         self.change(of, |record, at| record.claim_check(input, at))
     }
 

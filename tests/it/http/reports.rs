@@ -1,9 +1,10 @@
 //! `POST /token/{appid}/report` and `/refresh`, with the write flow at work.
 
+use token_broker::domain::epoch::Version;
 use token_broker::domain::upstream_error::UpstreamError;
-use token_broker::ports::{Checked, Fetched};
+use token_broker::ports::{Checked, Clock as _, Fetched};
 
-use super::rig::{EMPTY, Rig, digest};
+use super::rig::{EMPTY, Rig, commit, digest};
 
 const REPORT: &str = "/token/wx-empty/report";
 const REFRESH: &str = "/token/wx-empty/refresh";
@@ -47,6 +48,25 @@ async fn a_report_of_a_token_that_is_accepted_says_so() {
     let answer = rig.post("all-on-empty", REPORT, body).await;
     assert_eq!(answer.json()["verdict"], "still_valid");
     assert_eq!(answer.json()["access_token"], "first");
+}
+
+#[actix_web::test]
+async fn a_check_of_the_next_token_is_no_answer_where_the_store_goes_away_meanwhile() {
+    let rig = with_first_token().await;
+    let (publisher, clock, id) = (rig.publisher.clone(), rig.clock.clone(), rig.id(EMPTY));
+    rig.store.lose_the_next_claim(move || {
+        commit(
+            &publisher,
+            clock.now(),
+            id,
+            "second",
+            Version(u64::MAX >> 11),
+        );
+    });
+    let body = "{\"access_token\":\"first\"}";
+    let answer = rig.post("all-on-empty", REPORT, body).await;
+    assert_eq!(answer.json()["verdict"], "stale");
+    assert_eq!(answer.json()["access_token"], "second");
 }
 
 #[actix_web::test]

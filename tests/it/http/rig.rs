@@ -24,7 +24,7 @@ use token_broker::domain::grant::Grant;
 use token_broker::domain::replica::Replica;
 use token_broker::domain::rules::Rules;
 use token_broker::domain::secret::{Digest, Secret};
-use token_broker::domain::time::{Timestamp, micros};
+use token_broker::domain::time::{Moment, Timestamp, micros};
 use token_broker::http::{
     ApiState, Callers, Limits, OpsState, PageSettings, Readiness, StatusPage, api, ops,
 };
@@ -197,19 +197,8 @@ impl Rig {
 
     /// Gives [`SERVED`] its token.
     pub(crate) fn serve(&self) -> &Self {
-        let id = self.id(SERVED);
-        let now = self.clock.now();
-        let issued_at = Timestamp::from_micros(micros(now.wall));
-        let life = Duration::from_secs(7200);
-        let grant = Grant {
-            version: Version(VERSION),
-            value: Secret::new(TOKEN),
-            digest: digest(TOKEN),
-            issued_at,
-            expires_at: issued_at + life,
-        };
-        self.publisher
-            .update(id, |replica| replica.committed(grant, now.after(life), now));
+        let (now, id) = (self.clock.now(), self.id(SERVED));
+        commit(&self.publisher, now, id, TOKEN, Version(VERSION));
         self
     }
 
@@ -310,6 +299,26 @@ impl Rig {
         self.send(with_key(caller, request).set_payload(body.to_owned()))
             .await
     }
+}
+
+/// Has the replica hold this token, as one that was stored at `now`.
+pub(super) fn commit(
+    publisher: &Publisher,
+    now: Moment,
+    id: SlotId,
+    token: &str,
+    version: Version,
+) {
+    let issued_at = Timestamp::from_micros(micros(now.wall));
+    let life = Duration::from_secs(7200);
+    let grant = Grant {
+        version,
+        value: Secret::new(token),
+        digest: digest(token),
+        issued_at,
+        expires_at: issued_at + life,
+    };
+    publisher.update(id, |replica| replica.committed(grant, now.after(life), now));
 }
 
 pub(crate) async fn answer(
