@@ -101,51 +101,18 @@ fn leases_that_are_overtaken() -> Scenes {
     ]
 }
 
-/// An attempt that is not the latest any more.
+/// An attempt that is not the latest any more: its lease had run out, and another fetch was begun.
 fn what_comes_late() -> Scenes {
-    let until = || to(&[Deadline::Lease]);
+    let late = |why, then| {
+        let begun = vec![fetch(), commit(), why, fetch(), to(&[Deadline::Lease])];
+        [begun, vec![fetch()], then].concat()
+    };
     vec![
-        vec![
-            fetch(),
-            commit(),
-            to(&DUE),
-            fetch(),
-            until(),
-            fetch(),
-            commit_of(1),
-            commit(),
-        ],
-        vec![
-            fetch(),
-            commit(),
-            dead(),
-            fetch(),
-            until(),
-            fetch(),
-            commit_of(1),
-            begin(),
-        ],
-        vec![
-            fetch(),
-            commit(),
-            to(&DUE),
-            fetch(),
-            until(),
-            fetch(),
-            fail(),
-            commit_of(1),
-        ],
+        late(to(&DUE), vec![commit_of(1), commit()]),
+        late(dead(), vec![commit_of(1), begin()]),
+        late(to(&DUE), vec![fail(), commit_of(1)]),
         // The store never took its grant, or took one since; it is put back.
-        vec![
-            fetch(),
-            commit(),
-            dead(),
-            fetch(),
-            until(),
-            fetch(),
-            commit_of(1),
-            put_back(),
-        ],
+        late(dead(), vec![commit_of(1), put_back()]),
     ]
 }
 
