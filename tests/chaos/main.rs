@@ -28,6 +28,7 @@ use std::time::{Duration, Instant};
 
 use round::Totals;
 use store::Kept;
+use support::timed::timed;
 
 /// How many faults a round has that is a part of all tests.
 const FEW: usize = 2;
@@ -38,23 +39,24 @@ fn asked<T: std::str::FromStr>(variable: &str) -> Option<T> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_fleet_keeps_its_promises_through_faults_at_random() {
+#[test]
+fn a_fleet_keeps_its_promises_through_faults_at_random() {
     let first: u64 = asked("CHAOS_SEED").unwrap_or(1);
     let stores = match asked::<Kept>("CHAOS_STORE") {
         Some(store) => vec![store],
         None => Kept::ALL.to_vec(),
     };
+    let play = |seed, store, faults| timed(async || round::play(seed, store, faults).await);
     let Some(minutes) = asked::<u64>("CHAOS_MINUTES") else {
         let store = stores.first().copied().unwrap_or(Kept::Standalone);
-        println!("{}", round::play(first, store, FEW).await);
+        println!("{}", play(first, store, FEW));
         return;
     };
     let end = Instant::now() + Duration::from_secs(60 * minutes);
     let mut totals = Totals::default();
     for seed in first.. {
         let store = stores[usize::try_from(seed).unwrap_or_default() % stores.len()];
-        let round = round::play(seed, store, MANY).await;
+        let round = play(seed, store, MANY);
         println!("round {seed} on {store:?}: {round}");
         totals.add(&round);
         if Instant::now() >= end {

@@ -11,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use crate::http::rig;
+use crate::support::places::heavy;
 
 #[path = "../fuzz/targets/mod.rs"]
 mod targets;
@@ -38,6 +39,7 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn what_was_kept_of_fuzzing_passes() {
+    let _heavy = heavy();
     let mut failed = Vec::new();
     for (name, run) in TARGETS {
         for path in entries(&folder("corpus").join(name)) {

@@ -15,4 +15,5 @@ mod store;
     reason = "shared with the chaos tests, which need a little more"
 )]
 mod support;
+mod timing;
 mod upstream;

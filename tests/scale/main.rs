@@ -27,6 +27,7 @@ use wechat_simulator::{App, Settings as WeChatSettings, Simulator};
 use support::process::Process;
 use support::redis::RedisServer;
 use support::settings::{AppUnderTest, Settings, StoreUnderTest};
+use support::timed::timed;
 
 /// How many apps a run has that is a part of all tests, and how long its phases last.
 const FEW: usize = 40;
@@ -95,10 +96,10 @@ impl Ground {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_apps_in_one_replica() {
-    steady::measure().await;
+#[test]
+fn many_apps_in_one_replica() {
+    timed(steady::measure);
     if is_long() {
-        outage::measure().await;
+        timed(outage::measure);
     }
 }

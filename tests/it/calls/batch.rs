@@ -11,6 +11,7 @@ use wechat_simulator::{
 
 use super::rig::{APP, Rig, settings};
 use crate::support::broker::TestBroker;
+use crate::support::places::heavy;
 
 const MANY: usize = 10_000;
 
@@ -35,6 +36,7 @@ async fn slow_wechat(openids: &[String]) -> Simulator {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_are_told_through_errors_and_a_rotation() {
+    let _heavy = heavy();
     let openids: Vec<_> = (0..MANY).map(|n| format!("o-{n}")).collect();
     let wechat = slow_wechat(&openids).await;
     let directory = TempDir::new().expect("a directory");

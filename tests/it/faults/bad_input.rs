@@ -14,6 +14,7 @@ use crate::support::fleet::{apps, sample, wechat_with};
 use crate::support::process::Process;
 use crate::support::redis::RedisServer;
 use crate::support::settings::{KEY, Settings, StoreUnderTest};
+use crate::support::timed::timed;
 
 const MINE: &str = "wx0000000000000001";
 const FOREIGN: &str = "wx0000000000000002";
@@ -134,70 +135,72 @@ fn series(metrics: &str) -> BTreeSet<String> {
         .collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bad_requests_are_refused_and_leave_nothing_behind() {
-    let apps = apps(2);
-    let mut lives = wechat_with(&apps);
-    // Nothing is due while this runs: every call would be one of a bad request.
-    lives.token_life = Duration::from_secs(7200);
-    let wechat = Simulator::start(lives).await.expect("the simulator starts");
-    let redis = RedisServer::start();
-    let store = StoreUnderTest::Redis {
-        url: redis.url(),
-        namespace: "bad".to_owned(),
-    };
-    let mut settings = unhurried(Settings::new(&wechat.base_url(), store)).apps(apps);
-    settings.callers += &caller_table("reader", '3', "read");
-    settings.callers += &caller_table("refresher", '4', "refresh");
-    let process = Process::listening(&settings).await;
-    let caller = process.caller().await;
-    for app in [MINE, FOREIGN] {
-        caller.token_within(app, SOON).await;
-    }
-
-    bad_requests(&caller, 0).await;
-    let known = series(&process.metrics().await);
-    let lines = process.log().lines().count();
-    let began = Instant::now();
-    let mut asked = 0;
-    for round in 1..=5 {
-        for (codes, reply) in bad_requests(&caller, round).await {
-            asked += 1;
-            assert!(
-                codes.contains(&reply.code().as_str()),
-                "{codes:?}: {reply:?}"
-            );
-            assert_eq!(reply.headers["content-type"], "application/problem+json");
-            assert_eq!(reply.headers["cache-control"], "no-store");
-            assert!((400..500).contains(&reply.status), "{reply:?}");
-            assert!(reply.body.len() < 1000, "{reply:?}");
+#[test]
+fn bad_requests_are_refused_and_leave_nothing_behind() {
+    timed(async || {
+        let apps = apps(2);
+        let mut lives = wechat_with(&apps);
+        // Nothing is due while this runs: every call would be one of a bad request.
+        lives.token_life = Duration::from_secs(7200);
+        let wechat = Simulator::start(lives).await.expect("the simulator starts");
+        let redis = RedisServer::start();
+        let store = StoreUnderTest::Redis {
+            url: redis.url(),
+            namespace: "bad".to_owned(),
+        };
+        let mut settings = unhurried(Settings::new(&wechat.base_url(), store)).apps(apps);
+        settings.callers += &caller_table("reader", '3', "read");
+        settings.callers += &caller_table("refresher", '4', "refresh");
+        let process = Process::listening(&settings).await;
+        let caller = process.caller().await;
+        for app in [MINE, FOREIGN] {
+            caller.token_within(app, SOON).await;
         }
-    }
-    let refresher = caller.with_key(Some(&key("refresher", '4')));
-    let reply = refresher.token(MINE).await;
-    assert_eq!((reply.status, reply.code().as_str()), (403, "forbidden"));
 
-    let fetches = |app| wechat.count(app, Endpoint::Token);
-    assert_eq!((fetches(MINE), fetches(FOREIGN)), (1, 1));
-    let metrics = process.metrics().await;
-    let reports = [("purpose", "report")];
-    assert_eq!(sample(&metrics, "token_broker_checks_total", &reports), 0.0);
-    let new: Vec<_> = series(&metrics).difference(&known).cloned().collect();
-    // Checks of the token go on beside it, and count what they count.
-    let new: Vec<_> = new
-        .iter()
-        .filter(|name| !name.contains("checks_total"))
-        .collect();
-    assert!(new.is_empty(), "{new:?}");
-    assert!(!metrics.contains("canary"));
+        bad_requests(&caller, 0).await;
+        let known = series(&process.metrics().await);
+        let lines = process.log().lines().count();
+        let began = Instant::now();
+        let mut asked = 0;
+        for round in 1..=5 {
+            for (codes, reply) in bad_requests(&caller, round).await {
+                asked += 1;
+                assert!(
+                    codes.contains(&reply.code().as_str()),
+                    "{codes:?}: {reply:?}"
+                );
+                assert_eq!(reply.headers["content-type"], "application/problem+json");
+                assert_eq!(reply.headers["cache-control"], "no-store");
+                assert!((400..500).contains(&reply.status), "{reply:?}");
+                assert!(reply.body.len() < 1000, "{reply:?}");
+            }
+        }
+        let refresher = caller.with_key(Some(&key("refresher", '4')));
+        let reply = refresher.token(MINE).await;
+        assert_eq!((reply.status, reply.code().as_str()), (403, "forbidden"));
 
-    let log = process.log();
-    let written = log.lines().skip(lines);
-    let seconds = usize::try_from(began.elapsed().as_secs()).expect("few") + 2;
-    let codes = 10;
-    let (written, longest) = (written.clone().count(), written.map(str::len).max());
-    println!("{asked} bad requests: {written} lines, the longest of {longest:?} bytes");
-    assert!(written <= codes * 10 * seconds, "{written} lines");
-    assert!(longest.unwrap_or_default() < 700, "{longest:?}");
-    assert!(!log.contains("canary"));
+        let fetches = |app| wechat.count(app, Endpoint::Token);
+        assert_eq!((fetches(MINE), fetches(FOREIGN)), (1, 1));
+        let metrics = process.metrics().await;
+        let reports = [("purpose", "report")];
+        assert_eq!(sample(&metrics, "token_broker_checks_total", &reports), 0.0);
+        let new: Vec<_> = series(&metrics).difference(&known).cloned().collect();
+        // Checks of the token go on beside it, and count what they count.
+        let new: Vec<_> = new
+            .iter()
+            .filter(|name| !name.contains("checks_total"))
+            .collect();
+        assert!(new.is_empty(), "{new:?}");
+        assert!(!metrics.contains("canary"));
+
+        let log = process.log();
+        let written = log.lines().skip(lines);
+        let seconds = usize::try_from(began.elapsed().as_secs()).expect("few") + 2;
+        let codes = 10;
+        let (written, longest) = (written.clone().count(), written.map(str::len).max());
+        println!("{asked} bad requests: {written} lines, the longest of {longest:?} bytes");
+        assert!(written <= codes * 10 * seconds, "{written} lines");
+        assert!(longest.unwrap_or_default() < 700, "{longest:?}");
+        assert!(!log.contains("canary"));
+    });
 }

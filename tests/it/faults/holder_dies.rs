@@ -8,6 +8,7 @@ use wechat_simulator::{Endpoint, Fault, FaultKind};
 
 use super::rig::{REPAIR_MOMENT, Rig, SOON};
 use crate::support::proxy::Hold;
+use crate::support::timed::timed_in_a_crowd;
 
 const FLEETS: usize = 4;
 const APPS: usize = 5;
@@ -105,27 +106,37 @@ async fn kill_twenty_at(step: Step) {
     join_all((0..FLEETS).map(|fleet| kill_at(step, fleet))).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_holder_killed_before_begin_was_answered_is_replaced() {
-    kill_twenty_at(Step::BeginUnanswered).await;
+#[test]
+fn a_holder_killed_before_begin_was_answered_is_replaced() {
+    timed_in_a_crowd(async || {
+        kill_twenty_at(Step::BeginUnanswered).await;
+    });
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_holder_killed_before_wechat_acted_is_replaced() {
-    kill_twenty_at(Step::RequestSent).await;
+#[test]
+fn a_holder_killed_before_wechat_acted_is_replaced() {
+    timed_in_a_crowd(async || {
+        kill_twenty_at(Step::RequestSent).await;
+    });
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_holder_killed_after_wechat_acted_is_repaired() {
-    kill_twenty_at(Step::UpstreamActed).await;
+#[test]
+fn a_holder_killed_after_wechat_acted_is_repaired() {
+    timed_in_a_crowd(async || {
+        kill_twenty_at(Step::UpstreamActed).await;
+    });
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_holder_killed_before_its_commit_left_is_repaired() {
-    kill_twenty_at(Step::ReplyRead).await;
+#[test]
+fn a_holder_killed_before_its_commit_left_is_repaired() {
+    timed_in_a_crowd(async || {
+        kill_twenty_at(Step::ReplyRead).await;
+    });
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_holder_killed_before_it_published_what_it_committed_is_not_missed() {
-    kill_twenty_at(Step::Committed).await;
+#[test]
+fn a_holder_killed_before_it_published_what_it_committed_is_not_missed() {
+    timed_in_a_crowd(async || {
+        kill_twenty_at(Step::Committed).await;
+    });
 }

@@ -9,15 +9,18 @@ use super::rig::{REPAIR_MOMENT, Rig, SOON};
 use crate::support::broker::Caller;
 use crate::support::fleet::{eventually, sample};
 use crate::support::proxy::Hold;
+use crate::support::timed::timed;
 
 /// The three wait far more than they work: side by side.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_comes_late_is_detected_and_repaired() {
-    tokio::join!(
-        a_holder_stopped_with_its_commit_on_the_way_counts_an_overlap(),
-        a_reply_after_its_time_out_costs_one_repair(),
-        a_fetch_that_wechat_acts_on_after_its_replacement_is_found_out(),
-    );
+#[test]
+fn whatever_comes_late_is_detected_and_repaired() {
+    timed(async || {
+        tokio::join!(
+            a_holder_stopped_with_its_commit_on_the_way_counts_an_overlap(),
+            a_reply_after_its_time_out_costs_one_repair(),
+            a_fetch_that_wechat_acts_on_after_its_replacement_is_found_out(),
+        );
+    });
 }
 
 async fn fault_on_holder(rig: &Rig, kind: FaultKind) {

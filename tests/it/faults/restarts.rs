@@ -15,6 +15,7 @@ use crate::support::process::Process;
 use crate::support::proxy::{Hold, Proxy};
 use crate::support::redis::RedisServer;
 use crate::support::settings::{AppUnderTest, Settings, StoreUnderTest};
+use crate::support::timed::{timed, timed_in_a_crowd};
 
 const APP: &str = "wx0000000000000001";
 
@@ -51,72 +52,74 @@ impl Balancer {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rolling_restart_under_load_fails_no_request() {
-    let wechat = Simulator::start(wechat_with(&[AppUnderTest::new(APP)]))
-        .await
-        .expect("the simulator starts");
-    let redis = RedisServer::start();
-    let store = StoreUnderTest::Redis {
-        url: redis.url(),
-        namespace: "rolling".to_owned(),
-    };
-    let settings = Settings::new(&wechat.base_url(), store).server("lame_duck", "1s");
-    let mut replicas = Vec::new();
-    let addresses = Arc::new(RwLock::new(Vec::new()));
-    for _ in 0..3 {
-        let process = Process::listening(&settings).await;
-        process.caller().await.token_within(APP, SOON).await;
-        let both = (
-            process.address("listen").await,
-            process.address("ops_listen").await,
-        );
-        addresses.write().await.push(both);
-        replicas.push(process);
-    }
-    let balancer = Balancer::default();
-    balancer.probe(Arc::clone(&addresses));
-    eventually("all are ready", SOON, async || {
-        balancer.ready.read().await.len() == 3
-    })
-    .await;
-    let stop = Arc::new(AtomicBool::new(false));
-    let load: Vec<_> = (0..4)
-        .map(|_| {
-            let (balancer, stop) = (balancer.clone(), Arc::clone(&stop));
-            tokio::spawn(async move {
-                let mut served = 0_u32;
-                while !stop.load(Ordering::Relaxed) {
-                    let replica = balancer.next().await.expect("some replica is ready");
-                    let reply = Caller::new(replica).token(APP).await;
-                    assert_eq!(reply.status, 200, "{reply:?}");
-                    served += 1;
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
-                served
-            })
-        })
-        .collect();
-
-    for (index, replica) in replicas.iter_mut().enumerate() {
-        replica.terminate();
-        assert_eq!(replica.ended(SOON).await, Some(0), "{}", replica.log());
-        *replica = Process::listening(&settings).await;
-        let both = (
-            replica.address("listen").await,
-            replica.address("ops_listen").await,
-        );
-        addresses.write().await[index] = both;
-        eventually("it is ready again", SOON, async || {
-            balancer.ready.read().await.contains(&both.0)
+#[test]
+fn a_rolling_restart_under_load_fails_no_request() {
+    timed_in_a_crowd(async || {
+        let wechat = Simulator::start(wechat_with(&[AppUnderTest::new(APP)]))
+            .await
+            .expect("the simulator starts");
+        let redis = RedisServer::start();
+        let store = StoreUnderTest::Redis {
+            url: redis.url(),
+            namespace: "rolling".to_owned(),
+        };
+        let settings = Settings::new(&wechat.base_url(), store).server("lame_duck", "1s");
+        let mut replicas = Vec::new();
+        let addresses = Arc::new(RwLock::new(Vec::new()));
+        for _ in 0..3 {
+            let process = Process::listening(&settings).await;
+            process.caller().await.token_within(APP, SOON).await;
+            let both = (
+                process.address("listen").await,
+                process.address("ops_listen").await,
+            );
+            addresses.write().await.push(both);
+            replicas.push(process);
+        }
+        let balancer = Balancer::default();
+        balancer.probe(Arc::clone(&addresses));
+        eventually("all are ready", SOON, async || {
+            balancer.ready.read().await.len() == 3
         })
         .await;
-    }
+        let stop = Arc::new(AtomicBool::new(false));
+        let load: Vec<_> = (0..4)
+            .map(|_| {
+                let (balancer, stop) = (balancer.clone(), Arc::clone(&stop));
+                tokio::spawn(async move {
+                    let mut served = 0_u32;
+                    while !stop.load(Ordering::Relaxed) {
+                        let replica = balancer.next().await.expect("some replica is ready");
+                        let reply = Caller::new(replica).token(APP).await;
+                        assert_eq!(reply.status, 200, "{reply:?}");
+                        served += 1;
+                        tokio::time::sleep(Duration::from_millis(10)).await;
+                    }
+                    served
+                })
+            })
+            .collect();
 
-    stop.store(true, Ordering::Relaxed);
-    for caller in load {
-        assert!(caller.await.expect("no request failed") > 0);
-    }
+        for (index, replica) in replicas.iter_mut().enumerate() {
+            replica.terminate();
+            assert_eq!(replica.ended(SOON).await, Some(0), "{}", replica.log());
+            *replica = Process::listening(&settings).await;
+            let both = (
+                replica.address("listen").await,
+                replica.address("ops_listen").await,
+            );
+            addresses.write().await[index] = both;
+            eventually("it is ready again", SOON, async || {
+                balancer.ready.read().await.contains(&both.0)
+            })
+            .await;
+        }
+
+        stop.store(true, Ordering::Relaxed);
+        for caller in load {
+            assert!(caller.await.expect("no request failed") > 0);
+        }
+    });
 }
 
 /// One process whose token is due in a few seconds. No request waits for that refresh: nothing but the
@@ -170,12 +173,14 @@ impl Due {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_told_to_stop_finishes_the_refresh_under_way_and_leaves_no_lease() {
-    tokio::join!(
-        told_between_call_and_commit(),
-        told_before_begin_was_answered()
-    );
+#[test]
+fn a_process_told_to_stop_finishes_the_refresh_under_way_and_leaves_no_lease() {
+    timed(async || {
+        tokio::join!(
+            told_between_call_and_commit(),
+            told_before_begin_was_answered()
+        );
+    });
 }
 
 async fn told_between_call_and_commit() {
@@ -198,23 +203,25 @@ async fn told_before_begin_was_answered() {
     due.ends_in_order().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn asked_twice_to_stop_it_stops_at_once() {
-    let wechat = Simulator::start(wechat_with(&[AppUnderTest::new(APP)]))
-        .await
-        .expect("the simulator starts");
-    let redis = RedisServer::start();
-    let store = StoreUnderTest::Redis {
-        url: redis.url(),
-        namespace: "twice".to_owned(),
-    };
-    let settings = Settings::new(&wechat.base_url(), store).server("lame_duck", "300s");
-    let mut process = Process::listening(&settings).await;
-    process.terminate();
-    eventually("it has heard", SOON, async || {
-        process.log().contains("stopping")
-    })
-    .await;
-    process.terminate();
-    assert_eq!(process.ended(SOON).await, Some(1));
+#[test]
+fn asked_twice_to_stop_it_stops_at_once() {
+    timed(async || {
+        let wechat = Simulator::start(wechat_with(&[AppUnderTest::new(APP)]))
+            .await
+            .expect("the simulator starts");
+        let redis = RedisServer::start();
+        let store = StoreUnderTest::Redis {
+            url: redis.url(),
+            namespace: "twice".to_owned(),
+        };
+        let settings = Settings::new(&wechat.base_url(), store).server("lame_duck", "300s");
+        let mut process = Process::listening(&settings).await;
+        process.terminate();
+        eventually("it has heard", SOON, async || {
+            process.log().contains("stopping")
+        })
+        .await;
+        process.terminate();
+        assert_eq!(process.ended(SOON).await, Some(1));
+    });
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::support::places::heavy;
 use actix_web::test::TestRequest;
 use token_broker::domain::credential::{Credential, Kind, Mode};
 use token_broker::domain::protocol::Reason;
@@ -19,6 +20,7 @@ fn series(text: &str) -> BTreeSet<String> {
 
 #[actix_web::test]
 async fn no_request_creates_a_series() {
+    let _heavy = heavy();
     let rig = Rig::new();
     rig.serve();
     let before = series(&rig.metrics.render());

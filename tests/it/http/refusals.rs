@@ -4,6 +4,7 @@ use actix_web::http::Method;
 use actix_web::test::TestRequest;
 
 use super::rig::{Rig, TOKEN, key, with_key};
+use crate::support::places::heavy;
 
 /// Every route with an app, its method and the callers that may not use it.
 const APP_ROUTES: [(&str, &str, &[&str]); 6] = [
@@ -42,6 +43,7 @@ fn served(path: &str) -> String {
 
 #[actix_web::test]
 async fn no_key_a_wrong_one_and_a_malformed_one_are_told_apart() {
+    let _heavy = heavy();
     let rig = Rig::new();
     let foreign = format!("Bearer {}", key("stranger"));
     let wrong = format!("Bearer tbk_reader_{}", "0".repeat(64));
@@ -77,6 +79,7 @@ async fn no_key_a_wrong_one_and_a_malformed_one_are_told_apart() {
 
 #[actix_web::test]
 async fn another_verb_is_refused_and_the_needed_one_named() {
+    let _heavy = heavy();
     let rig = Rig::new();
     for (method, path, lesser) in APP_ROUTES {
         for caller in lesser {
@@ -98,6 +101,7 @@ async fn another_verb_is_refused_and_the_needed_one_named() {
 
 #[actix_web::test]
 async fn an_app_without_any_right_looks_like_one_that_does_not_exist() {
+    let _heavy = heavy();
     let rig = Rig::new();
     for (method, path, _) in APP_ROUTES {
         let about = |app: &str| with_key("reader", request(method, &path.replace("APP", app)));
@@ -118,6 +122,7 @@ async fn an_app_without_any_right_looks_like_one_that_does_not_exist() {
 
 #[actix_web::test]
 async fn odd_appids_are_unknown_apps_and_nothing_worse() {
+    let _heavy = heavy();
     let rig = Rig::new();
     let long = "x".repeat(5_000);
     for odd in [
@@ -150,6 +155,7 @@ async fn odd_appids_are_unknown_apps_and_nothing_worse() {
 
 #[actix_web::test]
 async fn other_paths_do_not_exist() {
+    let _heavy = heavy();
     let rig = Rig::new();
     for path in [
         "/",
@@ -176,6 +182,7 @@ async fn other_paths_do_not_exist() {
 
 #[actix_web::test]
 async fn other_methods_are_refused_and_the_right_ones_named() {
+    let _heavy = heavy();
     let rig = Rig::new();
     for (right, path, _) in APP_ROUTES {
         for wrong in ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"] {
@@ -213,6 +220,7 @@ async fn a_query_is_refused_and_its_value_not_repeated() {
 
 #[actix_web::test]
 async fn a_body_that_is_not_understood_is_refused_without_being_repeated() {
+    let _heavy = heavy();
     let rig = Rig::new();
     let sha = "0".repeat(64);
     for body in [

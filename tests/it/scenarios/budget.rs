@@ -9,6 +9,7 @@ use crate::support::broker::Caller;
 use crate::support::fleet::{APP, Fleet, Kept, apps, wechat_with};
 use crate::support::process::Process;
 use crate::support::settings::Settings;
+use crate::support::timed::timed_in_a_crowd;
 
 const LIMIT: u32 = 12;
 /// What counts as 24 hours.
@@ -69,9 +70,11 @@ async fn assert_within_budget(fleet: &Fleet, crashes: u32) {
     assert_eq!(fleet.wechat.violations(), []);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_fetches_more_often_than_the_daily_limit() {
-    join(with_redis(), with_a_file()).await;
+#[test]
+fn nothing_fetches_more_often_than_the_daily_limit() {
+    timed_in_a_crowd(async || {
+        join(with_redis(), with_a_file()).await;
+    });
 }
 
 /// Two replicas that live on, one that crashes, and a store that forgets everything five times a window.

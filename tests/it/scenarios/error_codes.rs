@@ -10,6 +10,7 @@ use crate::support::broker::Caller;
 use crate::support::fleet::{APP, Fleet, Kept, apps, eventually, sample, wechat_with};
 use crate::support::process::Process;
 use crate::support::settings::Settings;
+use crate::support::timed::timed;
 
 /// A code, its class, the shortest and the longest cooldown after it in seconds, and whether only a person
 /// ends it.
@@ -69,66 +70,68 @@ fn now() -> u64 {
     since_1970.expect("a clock that was set").as_secs()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_documented_code_is_named_logged_counted_and_waited_for() {
-    let (fleet, process, appids) = refused_with_every_code().await;
-    let caller = process.caller().await;
+#[test]
+fn every_documented_code_is_named_logged_counted_and_waited_for() {
+    timed(async || {
+        let (fleet, process, appids) = refused_with_every_code().await;
+        let caller = process.caller().await;
 
-    for (appid, Documented(code, class, shortest, longest, needs_a_person)) in
-        appids.iter().zip(&CODES)
-    {
-        let cooling = async || state(&caller, appid).await["cooldown"].is_object();
-        eventually("a cooldown", Duration::from_secs(5), cooling).await;
-        let cooldown = state(&caller, appid).await["cooldown"].clone();
-        assert_eq!(cooldown["class"], *class, "{code}");
-        assert_eq!(cooldown["needs_a_person"], *needs_a_person, "{code}");
-        let wait = cooldown["until"]
-            .as_u64()
-            .expect("a time")
-            .saturating_sub(now());
-        // It began some seconds ago.
-        let bounds = shortest.saturating_sub(5)..=*longest;
-        assert!(bounds.contains(&wait), "{code}: {wait} s");
+        for (appid, Documented(code, class, shortest, longest, needs_a_person)) in
+            appids.iter().zip(&CODES)
+        {
+            let cooling = async || state(&caller, appid).await["cooldown"].is_object();
+            eventually("a cooldown", Duration::from_secs(5), cooling).await;
+            let cooldown = state(&caller, appid).await["cooldown"].clone();
+            assert_eq!(cooldown["class"], *class, "{code}");
+            assert_eq!(cooldown["needs_a_person"], *needs_a_person, "{code}");
+            let wait = cooldown["until"]
+                .as_u64()
+                .expect("a time")
+                .saturating_sub(now());
+            // It began some seconds ago.
+            let bounds = shortest.saturating_sub(5)..=*longest;
+            assert!(bounds.contains(&wait), "{code}: {wait} s");
 
-        let reply = caller.token(appid).await;
-        let answered = if *class == "busy" {
-            "upstream_away"
-        } else {
-            "refused_by_upstream"
-        };
-        assert_eq!(
-            (reply.status, reply.code().as_str()),
-            (503, answered),
-            "{code}"
-        );
-        let after: u64 = reply.headers["retry-after"]
-            .to_str()
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .expect("a number of seconds");
-        assert!((1..=longest + 1).contains(&after), "{code}: {after}");
-    }
-
-    let (metrics, log) = (process.metrics().await, process.log());
-    for (appid, Documented(code, class, _, _, needs_a_person)) in appids.iter().zip(&CODES) {
-        let labels = [("appid", appid.as_str()), ("class", *class)];
-        let refusals = sample(&metrics, "token_broker_fetch_refusals_total", &labels);
-        assert_eq!(refusals, 1.0, "{code}");
-        assert_eq!(fleet.wechat.count(appid, Endpoint::Token), 1, "{code}");
-        let line = logged(&log, appid, *code);
-        assert_eq!(line["class"], *class);
-        assert!(
-            !line["rid"].as_str().unwrap_or_default().is_empty(),
-            "{line}"
-        );
-        let level = if *needs_a_person { "ERROR" } else { "WARN" };
-        assert_eq!(line["level"], level, "{line}");
-        if *code == 40164 {
-            assert_eq!(line["ip"], "10.1.2.3", "{line}");
+            let reply = caller.token(appid).await;
+            let answered = if *class == "busy" {
+                "upstream_away"
+            } else {
+                "refused_by_upstream"
+            };
+            assert_eq!(
+                (reply.status, reply.code().as_str()),
+                (503, answered),
+                "{code}"
+            );
+            let after: u64 = reply.headers["retry-after"]
+                .to_str()
+                .ok()
+                .and_then(|text| text.parse().ok())
+                .expect("a number of seconds");
+            assert!((1..=longest + 1).contains(&after), "{code}: {after}");
         }
-    }
-    assert_eq!(sample(&metrics, "token_broker_panics_total", &[]), 0.0);
-    assert_eq!(fleet.wechat.violations(), []);
+
+        let (metrics, log) = (process.metrics().await, process.log());
+        for (appid, Documented(code, class, _, _, needs_a_person)) in appids.iter().zip(&CODES) {
+            let labels = [("appid", appid.as_str()), ("class", *class)];
+            let refusals = sample(&metrics, "token_broker_fetch_refusals_total", &labels);
+            assert_eq!(refusals, 1.0, "{code}");
+            assert_eq!(fleet.wechat.count(appid, Endpoint::Token), 1, "{code}");
+            let line = logged(&log, appid, *code);
+            assert_eq!(line["class"], *class);
+            assert!(
+                !line["rid"].as_str().unwrap_or_default().is_empty(),
+                "{line}"
+            );
+            let level = if *needs_a_person { "ERROR" } else { "WARN" };
+            assert_eq!(line["level"], level, "{line}");
+            if *code == 40164 {
+                assert_eq!(line["ip"], "10.1.2.3", "{line}");
+            }
+        }
+        assert_eq!(sample(&metrics, "token_broker_panics_total", &[]), 0.0);
+        assert_eq!(fleet.wechat.violations(), []);
+    });
 }
 
 /// The line that says that this app's fetch was refused with this code.
@@ -139,13 +142,15 @@ fn logged(log: &str, appid: &str, code: i64) -> Value {
         .unwrap_or_else(|| panic!("{code} of {appid} is not in the log:\n{log}"))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_changed_secret_ends_the_cooldown() {
-    join(
-        change_the_secret(Kept::InRedis),
-        change_the_secret(Kept::Embedded),
-    )
-    .await;
+#[test]
+fn a_changed_secret_ends_the_cooldown() {
+    timed(async || {
+        join(
+            change_the_secret(Kept::InRedis),
+            change_the_secret(Kept::Embedded),
+        )
+        .await;
+    });
 }
 
 async fn change_the_secret(kept: Kept) {
@@ -182,29 +187,32 @@ async fn change_the_secret(kept: Kept) {
     fleet.assert_in_order().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_has_mended_the_cause_resumes_the_app_and_waits_no_longer() {
-    let apps = apps(1);
-    let tune = |settings: Settings| settings.apps(apps.clone());
-    let mut fleet = Fleet::without_replicas(Kept::InRedis, wechat_with(&apps), tune).await;
-    fleet.wechat.set_error(APP, Some(50004));
-    fleet.add(2).await;
-    for replica in &fleet.replicas {
-        let refused = async || replica.caller().token(APP).await.code() == "refused_by_upstream";
-        eventually("it is refused", Duration::from_secs(5), refused).await;
-    }
-    fleet.wechat.set_error(APP, None);
-    assert_eq!(fleet.wechat.count(APP, Endpoint::Token), 1);
+#[test]
+fn whoever_has_mended_the_cause_resumes_the_app_and_waits_no_longer() {
+    timed(async || {
+        let apps = apps(1);
+        let tune = |settings: Settings| settings.apps(apps.clone());
+        let mut fleet = Fleet::without_replicas(Kept::InRedis, wechat_with(&apps), tune).await;
+        fleet.wechat.set_error(APP, Some(50004));
+        fleet.add(2).await;
+        for replica in &fleet.replicas {
+            let refused =
+                async || replica.caller().token(APP).await.code() == "refused_by_upstream";
+            eventually("it is refused", Duration::from_secs(5), refused).await;
+        }
+        fleet.wechat.set_error(APP, None);
+        assert_eq!(fleet.wechat.count(APP, Endpoint::Token), 1);
 
-    // Said to one of them.
-    let resume = format!("/apps/{APP}/resume");
-    let resumed = fleet.caller(0).post(&resume, serde_json::json!({})).await;
-    assert_eq!(resumed.status, 200);
-    for replica in &fleet.replicas {
-        let caller = replica.caller();
-        let reply = caller.token_within(APP, Duration::from_secs(3)).await;
-        assert_eq!(reply.status, 200);
-    }
-    assert_eq!(fleet.wechat.count(APP, Endpoint::Token), 2);
-    assert!(state(&fleet.caller(1), APP).await["cooldown"].is_null());
+        // Said to one of them.
+        let resume = format!("/apps/{APP}/resume");
+        let resumed = fleet.caller(0).post(&resume, serde_json::json!({})).await;
+        assert_eq!(resumed.status, 200);
+        for replica in &fleet.replicas {
+            let caller = replica.caller();
+            let reply = caller.token_within(APP, Duration::from_secs(3)).await;
+            assert_eq!(reply.status, 200);
+        }
+        assert_eq!(fleet.wechat.count(APP, Endpoint::Token), 2);
+        assert!(state(&fleet.caller(1), APP).await["cooldown"].is_null());
+    });
 }

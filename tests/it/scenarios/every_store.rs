@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::support::fleet::{APP, Fleet, apps, eventually, wechat_with};
 use crate::support::settings::LIFE;
 use crate::support::stores::Kind;
+use crate::support::timed::timed;
 
 async fn works(kind: Kind) {
     let apps = apps(2);
@@ -71,17 +72,23 @@ async fn works(kind: Kind) {
     fleet.assert_in_order().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_core_works_by_tls_and_an_acl_user() {
-    works(Kind::Tls).await;
+#[test]
+fn the_core_works_by_tls_and_an_acl_user() {
+    timed(async || {
+        works(Kind::Tls).await;
+    });
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_core_works_under_sentinels() {
-    works(Kind::Sentinel).await;
+#[test]
+fn the_core_works_under_sentinels() {
+    timed(async || {
+        works(Kind::Sentinel).await;
+    });
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_core_works_in_a_cluster() {
-    works(Kind::Cluster).await;
+#[test]
+fn the_core_works_in_a_cluster() {
+    timed(async || {
+        works(Kind::Cluster).await;
+    });
 }

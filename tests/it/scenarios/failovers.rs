@@ -11,6 +11,7 @@ use wechat_simulator::Settings as WeChatSettings;
 use crate::support::fleet::{APP, Fleet, Load, apps, eventually, wechat_with};
 use crate::support::settings::Settings;
 use crate::support::stores::Kind;
+use crate::support::timed::timed;
 
 /// Half of it outlasts a failover: a second and a half to believe in a death, two more to agree on who is next.
 const LIFE: Duration = Duration::from_secs(30);
@@ -102,95 +103,106 @@ impl UnderLoad {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[test]
 #[ignore = "takes a minute; make test-stores runs it"]
-async fn a_master_under_sentinels_is_killed() {
-    let mut run = UnderLoad::on(Kind::Sentinel).await;
-    let watched = run.fleet.redis.as_mut().expect("a Redis").watched();
-    let port = watched.master().port();
-    watched.master().kill();
-    block_in_place(|| watched.wait_for_takeover(port));
-    run.renewed().await;
-    run.judge("a master killed under Sentinels").await;
+fn a_master_under_sentinels_is_killed() {
+    timed(async || {
+        let mut run = UnderLoad::on(Kind::Sentinel).await;
+        let watched = run.fleet.redis.as_mut().expect("a Redis").watched();
+        let port = watched.master().port();
+        watched.master().kill();
+        block_in_place(|| watched.wait_for_takeover(port));
+        run.renewed().await;
+        run.judge("a master killed under Sentinels").await;
+    });
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[test]
 #[ignore = "takes a minute; make test-stores runs it"]
-async fn a_master_under_sentinels_hands_over() {
-    let mut run = UnderLoad::on(Kind::Sentinel).await;
-    let watched = run.fleet.redis.as_mut().expect("a Redis").watched();
-    block_in_place(|| watched.hand_over());
-    run.renewed().await;
-    run.judge("a master handed over under Sentinels").await;
+fn a_master_under_sentinels_hands_over() {
+    timed(async || {
+        let mut run = UnderLoad::on(Kind::Sentinel).await;
+        let watched = run.fleet.redis.as_mut().expect("a Redis").watched();
+        block_in_place(|| watched.hand_over());
+        run.renewed().await;
+        run.judge("a master handed over under Sentinels").await;
+    });
 }
 
 /// The replicas are kept from following, so that the one that takes over knows nothing of the latest token.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[test]
 #[ignore = "takes a minute; make test-stores runs it"]
-async fn a_failover_under_sentinels_loses_the_latest_token() {
-    let mut run = UnderLoad::on(Kind::Sentinel).await;
-    let watched = run.fleet.redis.as_mut().expect("a Redis").watched();
-    let port = watched.master().port();
-    // Sentinels choose nobody who has been without a master for long: all follows at once.
-    tokio::time::sleep_until((run.began + SPACED).into()).await;
-    watched.cut_replicas_off();
-    let refresh = format!("/token/{APP}/refresh");
-    let refreshed = run.fleet.caller(0).post(&refresh, json!({})).await;
-    assert_eq!(refreshed.status, 200, "{}", refreshed.body);
-    for replica in &run.fleet.replicas {
-        let has_it = async || replica.caller().token(APP).await.version() == refreshed.version();
-        eventually("every replica has the latest token", LIFE / 10, has_it).await;
-    }
-    let put_backs = run.fleet.metric("token_broker_put_backs_total", &[]).await;
-    let watched = run.fleet.redis.as_mut().expect("a Redis").watched();
-    watched.master().kill();
-    block_in_place(|| watched.wait_for_takeover(port));
+fn a_failover_under_sentinels_loses_the_latest_token() {
+    timed(async || {
+        let mut run = UnderLoad::on(Kind::Sentinel).await;
+        let watched = run.fleet.redis.as_mut().expect("a Redis").watched();
+        let port = watched.master().port();
+        // Sentinels choose nobody who has been without a master for long: all follows at once.
+        tokio::time::sleep_until((run.began + SPACED).into()).await;
+        watched.cut_replicas_off();
+        let refresh = format!("/token/{APP}/refresh");
+        let refreshed = run.fleet.caller(0).post(&refresh, json!({})).await;
+        assert_eq!(refreshed.status, 200, "{}", refreshed.body);
+        for replica in &run.fleet.replicas {
+            let has_it =
+                async || replica.caller().token(APP).await.version() == refreshed.version();
+            eventually("every replica has the latest token", LIFE / 10, has_it).await;
+        }
+        let put_backs = run.fleet.metric("token_broker_put_backs_total", &[]).await;
+        let watched = run.fleet.redis.as_mut().expect("a Redis").watched();
+        watched.master().kill();
+        block_in_place(|| watched.wait_for_takeover(port));
 
-    eventually("a replica puts the lost token back", LIFE / 2, async || {
-        run.fleet.metric("token_broker_put_backs_total", &[]).await > put_backs
-    })
-    .await;
-    run.renewed().await;
-    run.judge("a failover that lost the latest token").await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes a minute; make test-stores runs it"]
-async fn the_master_of_the_apps_slot_in_a_cluster_hands_over_and_its_successor_is_killed() {
-    let mut run = UnderLoad::on(Kind::Cluster).await;
-    let cluster = run.fleet.redis.as_mut().expect("a Redis").cluster();
-    let (master, _) = cluster.slot_of(&format!("{{{APP}}}"));
-    cluster.fail_over(master);
-    block_in_place(|| cluster.wait_for_takeover(master));
-    run.renewed().await;
-
-    let cluster = run.fleet.redis.as_mut().expect("a Redis").cluster();
-    block_in_place(|| cluster.wait_for_return(master));
-    let [old, new] = cluster.pair(master);
-    new.kill();
-    block_in_place(|| {
-        crate::support::sentinel::wait_until("the first master takes over again", || {
-            old.command(&["INFO", "replication"])
-                .contains("role:master")
-        });
-    });
-    run.renewed().await;
-    run.judge("a master of a cluster handed over, and killed")
+        eventually("a replica puts the lost token back", LIFE / 2, async || {
+            run.fleet.metric("token_broker_put_backs_total", &[]).await > put_backs
+        })
         .await;
+        run.renewed().await;
+        run.judge("a failover that lost the latest token").await;
+    });
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[test]
 #[ignore = "takes a minute; make test-stores runs it"]
-async fn the_apps_slot_moves_through_a_cluster() {
-    let mut run = UnderLoad::on(Kind::Cluster).await;
-    let cluster = run.fleet.redis.as_mut().expect("a Redis").cluster();
-    let (mut at, slot) = cluster.slot_of(&format!("{{{APP}}}"));
-    for _ in 0..12 {
-        let next = (at + 1) % cluster.masters().len();
-        block_in_place(|| cluster.move_slot(slot, at, next));
-        at = next;
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-    run.renewed().await;
-    run.judge("a slot moved twelve times").await;
+fn the_master_of_the_apps_slot_in_a_cluster_hands_over_and_its_successor_is_killed() {
+    timed(async || {
+        let mut run = UnderLoad::on(Kind::Cluster).await;
+        let cluster = run.fleet.redis.as_mut().expect("a Redis").cluster();
+        let (master, _) = cluster.slot_of(&format!("{{{APP}}}"));
+        cluster.fail_over(master);
+        block_in_place(|| cluster.wait_for_takeover(master));
+        run.renewed().await;
+
+        let cluster = run.fleet.redis.as_mut().expect("a Redis").cluster();
+        block_in_place(|| cluster.wait_for_return(master));
+        let [old, new] = cluster.pair(master);
+        new.kill();
+        block_in_place(|| {
+            crate::support::sentinel::wait_until("the first master takes over again", || {
+                old.command(&["INFO", "replication"])
+                    .contains("role:master")
+            });
+        });
+        run.renewed().await;
+        run.judge("a master of a cluster handed over, and killed")
+            .await;
+    });
+}
+
+#[test]
+#[ignore = "takes a minute; make test-stores runs it"]
+fn the_apps_slot_moves_through_a_cluster() {
+    timed(async || {
+        let mut run = UnderLoad::on(Kind::Cluster).await;
+        let cluster = run.fleet.redis.as_mut().expect("a Redis").cluster();
+        let (mut at, slot) = cluster.slot_of(&format!("{{{APP}}}"));
+        for _ in 0..12 {
+            let next = (at + 1) % cluster.masters().len();
+            block_in_place(|| cluster.move_slot(slot, at, next));
+            at = next;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        run.renewed().await;
+        run.judge("a slot moved twelve times").await;
+    });
 }

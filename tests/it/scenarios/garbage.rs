@@ -8,8 +8,9 @@ use futures_util::future::join;
 use futures_util::stream::iter;
 use wechat_simulator::{App, Endpoint, Fault, FaultKind, Garbage, Settings as WeChatSettings};
 
-use crate::support::fleet::{Fleet, Kept, apps, eventually, turn, wechat_with};
+use crate::support::fleet::{Fleet, Kept, apps, eventually, wechat_with};
 use crate::support::settings::{AppUnderTest, Settings};
+use crate::support::timed::timed_in_a_crowd;
 
 /// How many apps are not met by any garbage.
 const HEALTHY: usize = 5;
@@ -32,10 +33,11 @@ fn slow_backoff(settings: Settings) -> Settings {
         .refresh("watch", "2s")
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_kind_of_garbage_is_stored_or_served_and_healthy_apps_do_not_notice() {
-    let _turn = turn().await;
-    join(garbage_into(Kept::InRedis), garbage_into(Kept::Embedded)).await;
+#[test]
+fn no_kind_of_garbage_is_stored_or_served_and_healthy_apps_do_not_notice() {
+    timed_in_a_crowd(async || {
+        join(garbage_into(Kept::InRedis), garbage_into(Kept::Embedded)).await;
+    });
 }
 
 /// One app a kind, and a few that are healthy; none of them has a token yet.
@@ -135,72 +137,73 @@ async fn assert_served(
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_apps_fetched_at_once_never_get_each_others_token() {
-    let _turn = turn().await;
-    let apps = apps(1000);
-    let wechat = WeChatSettings {
-        token_life: Duration::from_secs(600),
-        apps: apps
+#[test]
+fn a_thousand_apps_fetched_at_once_never_get_each_others_token() {
+    timed_in_a_crowd(async || {
+        let apps = apps(1000);
+        let wechat = WeChatSettings {
+            token_life: Duration::from_secs(600),
+            apps: apps
+                .iter()
+                .map(|app| App::new(&app.appid, &app.secret))
+                .collect(),
+            ..WeChatSettings::default()
+        };
+        let tune = |settings: Settings| {
+            let settings = settings.apps(apps.clone());
+            let settings = Settings {
+                timeout: Duration::from_secs(2),
+                store_timeout: Duration::from_secs(2),
+                ..settings
+            };
+            // As rarely as in production: what is tried here is many fetches, not many readings.
+            settings
+                .refresh("lease", "10s")
+                .refresh("overlap", "60s")
+                .refresh("min_spacing", "61s")
+                .refresh("reconcile", "10s")
+                .refresh("watch", "0s")
+                .refresh("close_watch", "60s")
+        };
+        let mut fleet = Fleet::without_replicas(Kept::InRedis, wechat, tune).await;
+        for (number, app) in apps.iter().enumerate() {
+            // Every tenth reply is lost; the others come after 0 to 150 ms, in no order.
+            let delay = Duration::from_millis(u64::try_from(number * 7919 % 151).expect("small"));
+            let kind = if number % 10 == 0 {
+                FaultKind::ActThenCut
+            } else {
+                FaultKind::ActThenDelay(delay)
+            };
+            let fault = Fault::new(kind).on(Endpoint::Token).for_app(&app.appid);
+            fleet.wechat.faults().add(fault.once());
+        }
+
+        let begun = Instant::now();
+        fleet.add(2).await;
+        let callers = [fleet.caller(0), fleet.caller(1)];
+        let asked = iter(apps.iter().enumerate().map(|(number, app)| {
+            let caller = &callers[number % 2];
+            let reply = caller.token_within(&app.appid, Duration::from_secs(60));
+            async move { (&app.appid, reply.await) }
+        }));
+        let replies: Vec<_> = asked.buffer_unordered(200).collect().await;
+        let took = begun.elapsed();
+
+        for (appid, reply) in &replies {
+            let token = reply.token();
+            assert_eq!(fleet.wechat.belongs_to(&token).as_ref(), Some(*appid));
+            assert!(fleet.wechat.was_valid(appid, &token, reply.answered_at));
+        }
+        let most = apps
             .iter()
-            .map(|app| App::new(&app.appid, &app.secret))
-            .collect(),
-        ..WeChatSettings::default()
-    };
-    let tune = |settings: Settings| {
-        let settings = settings.apps(apps.clone());
-        let settings = Settings {
-            timeout: Duration::from_secs(2),
-            store_timeout: Duration::from_secs(2),
-            ..settings
-        };
-        // As rarely as in production: what is tried here is many fetches, not many readings.
-        settings
-            .refresh("lease", "10s")
-            .refresh("overlap", "60s")
-            .refresh("min_spacing", "61s")
-            .refresh("reconcile", "10s")
-            .refresh("watch", "0s")
-            .refresh("close_watch", "60s")
-    };
-    let mut fleet = Fleet::without_replicas(Kept::InRedis, wechat, tune).await;
-    for (number, app) in apps.iter().enumerate() {
-        // Every tenth reply is lost; the others come after 0 to 150 ms, in no order.
-        let delay = Duration::from_millis(u64::try_from(number * 7919 % 151).expect("small"));
-        let kind = if number % 10 == 0 {
-            FaultKind::ActThenCut
-        } else {
-            FaultKind::ActThenDelay(delay)
-        };
-        let fault = Fault::new(kind).on(Endpoint::Token).for_app(&app.appid);
-        fleet.wechat.faults().add(fault.once());
-    }
-
-    let begun = Instant::now();
-    fleet.add(2).await;
-    let callers = [fleet.caller(0), fleet.caller(1)];
-    let asked = iter(apps.iter().enumerate().map(|(number, app)| {
-        let caller = &callers[number % 2];
-        let reply = caller.token_within(&app.appid, Duration::from_secs(60));
-        async move { (&app.appid, reply.await) }
-    }));
-    let replies: Vec<_> = asked.buffer_unordered(200).collect().await;
-    let took = begun.elapsed();
-
-    for (appid, reply) in &replies {
-        let token = reply.token();
-        assert_eq!(fleet.wechat.belongs_to(&token).as_ref(), Some(*appid));
-        assert!(fleet.wechat.was_valid(appid, &token, reply.answered_at));
-    }
-    let most = apps
-        .iter()
-        .map(|app| fleet.wechat.count(&app.appid, Endpoint::Token))
-        .max();
-    println!(
-        "{} apps in {took:?}, at most {most:?} fetches each",
-        replies.len()
-    );
-    assert_eq!(replies.len(), 1000);
-    assert!(most <= Some(3), "{most:?}");
-    fleet.assert_in_order().await;
+            .map(|app| fleet.wechat.count(&app.appid, Endpoint::Token))
+            .max();
+        println!(
+            "{} apps in {took:?}, at most {most:?} fetches each",
+            replies.len()
+        );
+        assert_eq!(replies.len(), 1000);
+        assert!(most <= Some(3), "{most:?}");
+        fleet.assert_in_order().await;
+    });
 }

@@ -9,6 +9,7 @@ use wechat_simulator::Simulator;
 use crate::support::fleet::{APP, apps, wechat_with};
 use crate::support::process::Process;
 use crate::support::settings::{KEY, Settings, StoreUnderTest};
+use crate::support::timed::timed;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -28,37 +29,39 @@ async fn ask(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_replica_that_stops_answers_on_and_closes_each_connection_with_its_answer() {
-    let wechat = Simulator::start(wechat_with(&apps(1))).await;
-    let wechat = wechat.expect("the simulator starts");
-    let directory = tempfile::tempdir().expect("a directory");
-    let store = StoreUnderTest::Embedded {
-        path: directory.path().join("store.redb"),
-    };
-    let settings = Settings::new(&wechat.base_url(), store).server("lame_duck", "3s");
-    let mut process = Process::listening(&settings).await;
-    process.caller().await.token_within(APP, SOON).await;
-    let address = process.address("listen").await;
-    let connect = async || TcpStream::connect(address).await.expect("a connection");
-    let mut kept = connect().await;
-    for _ in 0..2 {
-        let answer = ask(&mut kept).await;
-        assert!(!answer.contains("connection: close"), "{answer}");
-    }
-    process.terminate();
-    let deadline = Instant::now() + SOON;
-    while !process.readiness().await.contains("stopping") {
-        assert!(Instant::now() < deadline, "{}", process.log());
-    }
-    // The pooled connection, and one that a balancer makes before it looks away.
-    for mut stream in [kept, connect().await] {
-        let answer = ask(&mut stream).await;
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        assert!(answer.contains("connection: close"), "{answer}");
-        let mut rest = Vec::new();
-        let closed = tokio::time::timeout(SOON, stream.read_to_end(&mut rest)).await;
-        assert!(closed.is_ok() && rest.is_empty(), "{rest:?}");
-    }
-    assert_eq!(process.ended(SOON).await, Some(0));
+#[test]
+fn a_replica_that_stops_answers_on_and_closes_each_connection_with_its_answer() {
+    timed(async || {
+        let wechat = Simulator::start(wechat_with(&apps(1))).await;
+        let wechat = wechat.expect("the simulator starts");
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = StoreUnderTest::Embedded {
+            path: directory.path().join("store.redb"),
+        };
+        let settings = Settings::new(&wechat.base_url(), store).server("lame_duck", "3s");
+        let mut process = Process::listening(&settings).await;
+        process.caller().await.token_within(APP, SOON).await;
+        let address = process.address("listen").await;
+        let connect = async || TcpStream::connect(address).await.expect("a connection");
+        let mut kept = connect().await;
+        for _ in 0..2 {
+            let answer = ask(&mut kept).await;
+            assert!(!answer.contains("connection: close"), "{answer}");
+        }
+        process.terminate();
+        let deadline = Instant::now() + SOON;
+        while !process.readiness().await.contains("stopping") {
+            assert!(Instant::now() < deadline, "{}", process.log());
+        }
+        // The pooled connection, and one that a balancer makes before it looks away.
+        for mut stream in [kept, connect().await] {
+            let answer = ask(&mut stream).await;
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+            assert!(answer.contains("connection: close"), "{answer}");
+            let mut rest = Vec::new();
+            let closed = tokio::time::timeout(SOON, stream.read_to_end(&mut rest)).await;
+            assert!(closed.is_ok() && rest.is_empty(), "{rest:?}");
+        }
+        assert_eq!(process.ended(SOON).await, Some(0));
+    });
 }

@@ -11,6 +11,7 @@ use wechat_simulator::{Endpoint, Fault, FaultKind, Settings as WeChatSettings};
 use crate::support::broker::{Reply, TestBroker};
 use crate::support::fleet::{APP, Fleet, Kept, apps, eventually, wechat_with};
 use crate::support::settings::Settings;
+use crate::support::timed::{timed, timed_in_a_crowd};
 
 const REPORTERS: usize = 1000;
 
@@ -71,74 +72,80 @@ fn verdicts(replies: &[Reply]) -> BTreeSet<String> {
     replies.iter().map(verdict).collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_reports_of_a_good_token_cost_one_check() {
-    let fleet = three_quiet_replicas("60s").await;
-    let token = fleet.caller(0).token(APP).await.token();
-    assert_eq!(fleet.wechat.count(APP, Endpoint::ApiDomainIp), 0);
+#[test]
+fn a_thousand_reports_of_a_good_token_cost_one_check() {
+    timed_in_a_crowd(async || {
+        let fleet = three_quiet_replicas("60s").await;
+        let token = fleet.caller(0).token(APP).await.token();
+        assert_eq!(fleet.wechat.count(APP, Endpoint::ApiDomainIp), 0);
 
-    let replies = report(&fleet, &token, REPORTERS).await;
+        let replies = report(&fleet, &token, REPORTERS).await;
 
-    assert_eq!(
-        verdicts(&replies),
-        BTreeSet::from(["still_valid".to_owned()])
-    );
-    assert!(replies.iter().all(|reply| reply.token() == token));
-    assert_eq!(fleet.wechat.count(APP, Endpoint::ApiDomainIp), 1);
-    assert_eq!(fleet.wechat.fetches(APP).len(), 1);
+        assert_eq!(
+            verdicts(&replies),
+            BTreeSet::from(["still_valid".to_owned()])
+        );
+        assert!(replies.iter().all(|reply| reply.token() == token));
+        assert_eq!(fleet.wechat.count(APP, Endpoint::ApiDomainIp), 1);
+        assert_eq!(fleet.wechat.fetches(APP).len(), 1);
 
-    let stale = report(&fleet, "a-token-of-yesterday", 30).await;
-    assert_eq!(verdicts(&stale), BTreeSet::from(["stale".to_owned()]));
-    assert!(stale.iter().all(|reply| reply.token() == token));
-    assert_eq!(fleet.wechat.calls().len(), 2, "nothing was asked upstream");
-    fleet.assert_in_order().await;
+        let stale = report(&fleet, "a-token-of-yesterday", 30).await;
+        assert_eq!(verdicts(&stale), BTreeSet::from(["stale".to_owned()]));
+        assert!(stale.iter().all(|reply| reply.token() == token));
+        assert_eq!(fleet.wechat.calls().len(), 2, "nothing was asked upstream");
+        fleet.assert_in_order().await;
+    });
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_single_false_40001_does_not_kill_a_reported_token() {
-    let fleet = three_quiet_replicas("60s").await;
-    let token = fleet.caller(0).token(APP).await.token();
-    let lie = Fault::new(FaultKind::Errcode(40001)).on(Endpoint::ApiDomainIp);
-    fleet.wechat.faults().add(lie.once());
+#[test]
+fn a_single_false_40001_does_not_kill_a_reported_token() {
+    timed(async || {
+        let fleet = three_quiet_replicas("60s").await;
+        let token = fleet.caller(0).token(APP).await.token();
+        let lie = Fault::new(FaultKind::Errcode(40001)).on(Endpoint::ApiDomainIp);
+        fleet.wechat.faults().add(lie.once());
 
-    let replies = report(&fleet, &token, 90).await;
+        let replies = report(&fleet, &token, 90).await;
 
-    assert_eq!(
-        verdicts(&replies),
-        BTreeSet::from(["still_valid".to_owned()])
-    );
-    assert_eq!(fleet.wechat.count(APP, Endpoint::ApiDomainIp), 2);
-    assert_eq!(fleet.wechat.fetches(APP).len(), 1);
-    fleet.assert_in_order().await;
+        assert_eq!(
+            verdicts(&replies),
+            BTreeSet::from(["still_valid".to_owned()])
+        );
+        assert_eq!(fleet.wechat.count(APP, Endpoint::ApiDomainIp), 2);
+        assert_eq!(fleet.wechat.fetches(APP).len(), 1);
+        fleet.assert_in_order().await;
+    });
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_reports_of_a_token_that_a_stranger_killed_cost_one_fetch() {
-    let fleet = three_quiet_replicas("100ms").await;
-    let foreign = async || {
-        fleet
-            .metric("token_broker_foreign_invalidations_total", &[])
-            .await
-    };
+#[test]
+fn a_thousand_reports_of_a_token_that_a_stranger_killed_cost_one_fetch() {
+    timed_in_a_crowd(async || {
+        let fleet = three_quiet_replicas("100ms").await;
+        let foreign = async || {
+            fleet
+                .metric("token_broker_foreign_invalidations_total", &[])
+                .await
+        };
 
-    // Somebody withdraws it, and it is dead at once.
-    close_watch_is_over(&fleet).await;
-    let token = fleet.caller(0).token(APP).await.token();
-    fleet.wechat.invalidate(APP);
-    let replies = report(&fleet, &token, REPORTERS).await;
-    assert_replaced(&fleet, &token, &replies, 2);
-    assert_eq!(foreign().await, 1.0);
+        // Somebody withdraws it, and it is dead at once.
+        close_watch_is_over(&fleet).await;
+        let token = fleet.caller(0).token(APP).await.token();
+        fleet.wechat.invalidate(APP);
+        let replies = report(&fleet, &token, REPORTERS).await;
+        assert_replaced(&fleet, &token, &replies, 2);
+        assert_eq!(foreign().await, 1.0);
 
-    // Somebody fetches with our secret, and it dies after the overlap.
-    close_watch_is_over(&fleet).await;
-    let token = fleet.caller(1).token(APP).await.token();
-    fleet.wechat.foreign_fetch(APP);
-    let dead = |wechat: &wechat_simulator::Simulator| wechat.death(APP, &token).is_some();
-    assert!(fleet.wechat.wait_for(Duration::from_secs(5), dead).await);
-    let replies = report(&fleet, &token, REPORTERS).await;
-    assert_replaced(&fleet, &token, &replies, 3);
-    assert_eq!(foreign().await, 2.0);
-    fleet.assert_in_order().await;
+        // Somebody fetches with our secret, and it dies after the overlap.
+        close_watch_is_over(&fleet).await;
+        let token = fleet.caller(1).token(APP).await.token();
+        fleet.wechat.foreign_fetch(APP);
+        let dead = |wechat: &wechat_simulator::Simulator| wechat.death(APP, &token).is_some();
+        assert!(fleet.wechat.wait_for(Duration::from_secs(5), dead).await);
+        let replies = report(&fleet, &token, REPORTERS).await;
+        assert_replaced(&fleet, &token, &replies, 3);
+        assert_eq!(foreign().await, 2.0);
+        fleet.assert_in_order().await;
+    });
 }
 
 /// The close watch after the latest fetch is over: an overlap, a lease and four checks. Before that, a check
@@ -170,57 +177,59 @@ fn assert_replaced(fleet: &Fleet, reported: &str, replies: &[Reply], fetches: us
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_foreign_fetch_that_nobody_reports_is_found_by_the_watch() {
-    let apps = apps(1);
-    let wechat = WeChatSettings {
-        token_life: Duration::from_secs(120),
-        ..wechat_with(&apps)
-    };
-    let tune = |settings: Settings| {
-        settings
-            .refresh("watch", "600ms")
-            .refresh("close_watch", "600ms")
-    };
-    let mut fleet = Fleet::without_replicas(Kept::InRedis, wechat, tune).await;
-    fleet.add(3).await;
-    let bound = Duration::from_secs(5);
-    let token = fleet.caller(0).token_within(APP, bound).await.token();
-    let load = fleet.load(APP, Duration::from_millis(30));
+#[test]
+fn a_foreign_fetch_that_nobody_reports_is_found_by_the_watch() {
+    timed(async || {
+        let apps = apps(1);
+        let wechat = WeChatSettings {
+            token_life: Duration::from_secs(120),
+            ..wechat_with(&apps)
+        };
+        let tune = |settings: Settings| {
+            settings
+                .refresh("watch", "600ms")
+                .refresh("close_watch", "600ms")
+        };
+        let mut fleet = Fleet::without_replicas(Kept::InRedis, wechat, tune).await;
+        fleet.add(3).await;
+        let bound = Duration::from_secs(5);
+        let token = fleet.caller(0).token_within(APP, bound).await.token();
+        let load = fleet.load(APP, Duration::from_millis(30));
 
-    fleet.wechat.foreign_fetch(APP);
-    let died = fleet.wechat.issued(&token).expect("issued").dies_at;
-    let replaced = |wechat: &wechat_simulator::Simulator| wechat.fetches(APP).len() == 2;
-    assert!(
-        fleet
-            .wechat
-            .wait_for(Duration::from_secs(10), replaced)
-            .await
-    );
-    let found = Instant::now() - died;
-    eventually(
-        "all serve the new one",
-        Duration::from_secs(2),
-        async || {
-            for replica in &fleet.replicas {
-                let reply = replica.caller().token(APP).await;
-                if reply.token() == token {
-                    return false;
+        fleet.wechat.foreign_fetch(APP);
+        let died = fleet.wechat.issued(&token).expect("issued").dies_at;
+        let replaced = |wechat: &wechat_simulator::Simulator| wechat.fetches(APP).len() == 2;
+        assert!(
+            fleet
+                .wechat
+                .wait_for(Duration::from_secs(10), replaced)
+                .await
+        );
+        let found = Instant::now() - died;
+        eventually(
+            "all serve the new one",
+            Duration::from_secs(2),
+            async || {
+                for replica in &fleet.replicas {
+                    let reply = replica.caller().token(APP).await;
+                    if reply.token() == token {
+                        return false;
+                    }
                 }
-            }
-            true
-        },
-    )
-    .await;
-    let collected = load.stop().await;
+                true
+            },
+        )
+        .await;
+        let collected = load.stop().await;
 
-    let dead = collected.longest_dead(&fleet.wechat);
-    println!("replaced {found:?} after its death, handed out for {dead:?} after it");
-    assert!(dead < Duration::from_millis(600 + 400), "{dead:?}");
-    let refused = collected.all().filter(|reply| reply.status != 200).count();
-    assert_eq!(refused, 0);
-    collected.assert_never_backwards();
-    let foreign = "token_broker_foreign_invalidations_total";
-    assert_eq!(fleet.metric(foreign, &[]).await, 1.0);
-    fleet.assert_in_order().await;
+        let dead = collected.longest_dead(&fleet.wechat);
+        println!("replaced {found:?} after its death, handed out for {dead:?} after it");
+        assert!(dead < Duration::from_millis(600 + 400), "{dead:?}");
+        let refused = collected.all().filter(|reply| reply.status != 200).count();
+        assert_eq!(refused, 0);
+        collected.assert_never_backwards();
+        let foreign = "token_broker_foreign_invalidations_total";
+        assert_eq!(fleet.metric(foreign, &[]).await, 1.0);
+        fleet.assert_in_order().await;
+    });
 }

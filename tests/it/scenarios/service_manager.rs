@@ -6,6 +6,7 @@ use tokio::net::UnixDatagram;
 
 use crate::support::process::Process;
 use crate::support::settings::{Settings, StoreUnderTest};
+use crate::support::timed::timed;
 
 /// The next message but those that feed the watchdog.
 async fn news(socket: &UnixDatagram) -> String {
@@ -25,40 +26,42 @@ async fn next(socket: &UnixDatagram) -> String {
     String::from_utf8_lossy(&buffer[..length]).into_owned()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_service_manager_hears_of_start_life_reload_and_stop() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("notify");
-    let socket = UnixDatagram::bind(&path).expect("a socket");
-    let store = StoreUnderTest::Embedded {
-        path: folder.path().join("store.redb"),
-    };
-    // Nothing listens there: a broker has started although WeChat is away.
-    let settings = Settings::new("http://127.0.0.1:9", store);
-    let environment = [
-        ("NOTIFY_SOCKET", path.to_str().expect("a path of text")),
-        ("WATCHDOG_USEC", "300000"),
-    ];
-    let mut process = Process::start_with(&settings, |command| {
-        command.envs(environment);
+#[test]
+fn a_service_manager_hears_of_start_life_reload_and_stop() {
+    timed(async || {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("notify");
+        let socket = UnixDatagram::bind(&path).expect("a socket");
+        let store = StoreUnderTest::Embedded {
+            path: folder.path().join("store.redb"),
+        };
+        // Nothing listens there: a broker has started although WeChat is away.
+        let settings = Settings::new("http://127.0.0.1:9", store);
+        let environment = [
+            ("NOTIFY_SOCKET", path.to_str().expect("a path of text")),
+            ("WATCHDOG_USEC", "300000"),
+        ];
+        let mut process = Process::start_with(&settings, |command| {
+            command.envs(environment);
+        });
+
+        let ready = news(&socket).await;
+        let listen = process.address("listen").await;
+        assert!(ready.starts_with("READY=1\nSTATUS=serving"), "{ready}");
+        assert!(ready.contains(&listen.to_string()), "{ready}");
+        assert_eq!(next(&socket).await, "WATCHDOG=1\n");
+        assert_eq!(next(&socket).await, "WATCHDOG=1\n");
+
+        process.hang_up();
+        let reloading = news(&socket).await;
+        assert!(
+            reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="),
+            "{reloading}"
+        );
+        assert_eq!(news(&socket).await, "READY=1\n");
+
+        process.terminate();
+        assert!(news(&socket).await.starts_with("STOPPING=1\n"));
+        assert_eq!(process.ended(Duration::from_secs(20)).await, Some(0));
     });
-
-    let ready = news(&socket).await;
-    let listen = process.address("listen").await;
-    assert!(ready.starts_with("READY=1\nSTATUS=serving"), "{ready}");
-    assert!(ready.contains(&listen.to_string()), "{ready}");
-    assert_eq!(next(&socket).await, "WATCHDOG=1\n");
-    assert_eq!(next(&socket).await, "WATCHDOG=1\n");
-
-    process.hang_up();
-    let reloading = news(&socket).await;
-    assert!(
-        reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="),
-        "{reloading}"
-    );
-    assert_eq!(news(&socket).await, "READY=1\n");
-
-    process.terminate();
-    assert!(news(&socket).await.starts_with("STOPPING=1\n"));
-    assert_eq!(process.ended(Duration::from_secs(20)).await, Some(0));
 }

@@ -6,8 +6,9 @@ use futures_util::future::join_all;
 use wechat_simulator::{Endpoint, Fault, FaultKind, Settings as WeChatSettings, Simulator};
 
 use crate::support::broker::{Reply, TestBroker};
-use crate::support::fleet::{APP, Fleet, Kept, apps, eventually, turn, wechat_with};
+use crate::support::fleet::{APP, Fleet, Kept, apps, eventually, wechat_with};
 use crate::support::settings::{LIFE, OVERLAP, Settings};
+use crate::support::timed::{timed, timed_in_a_crowd};
 
 /// A token is handed out until a second before its end, counted from before it was asked for: the rest is
 /// what the request may take to WeChat on a busy machine.
@@ -100,10 +101,11 @@ fn asked_since(fleet: &Fleet, from: Instant) -> usize {
         .count()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_outage_of_half_a_life_refuses_nobody_and_costs_one_fetch() {
-    let _turn = turn().await;
-    join_all(ALL.map(an_outage_of_half_a_life)).await;
+#[test]
+fn an_outage_of_half_a_life_refuses_nobody_and_costs_one_fetch() {
+    timed_in_a_crowd(async || {
+        join_all(ALL.map(an_outage_of_half_a_life)).await;
+    });
 }
 
 async fn an_outage_of_half_a_life(outage: Outage) {
@@ -162,10 +164,11 @@ async fn an_outage_of_half_a_life(outage: Outage) {
     fleet.assert_in_order().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_outage_longer_than_the_life_is_served_to_the_last_second_and_ends_with_one_attempt() {
-    let _turn = turn().await;
-    join_all([Outage::Refusing, Outage::Hanging, Outage::Broken].map(a_long_outage)).await;
+#[test]
+fn an_outage_longer_than_the_life_is_served_to_the_last_second_and_ends_with_one_attempt() {
+    timed_in_a_crowd(async || {
+        join_all([Outage::Refusing, Outage::Hanging, Outage::Broken].map(a_long_outage)).await;
+    });
 }
 
 async fn a_long_outage(outage: Outage) {
@@ -217,28 +220,29 @@ async fn a_long_outage(outage: Outage) {
     fleet.assert_in_order().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_token_endpoint_that_is_broken_alone_is_asked_by_the_backoff_schedule() {
-    let _turn = turn().await;
-    let (fleet, issued) = three_long_lived_replicas().await;
-    let load = fleet.load(APP, Duration::from_millis(60));
+#[test]
+fn a_token_endpoint_that_is_broken_alone_is_asked_by_the_backoff_schedule() {
+    timed(async || {
+        let (fleet, issued) = three_long_lived_replicas().await;
+        let load = fleet.load(APP, Duration::from_millis(60));
 
-    until(issued + LONG_LIFE * 15 / 32).await;
-    let from = Instant::now();
-    let broken = Fault::new(FaultKind::Status(502)).on(Endpoint::Token);
-    fleet.wechat.faults().add(broken);
-    until(issued + LONG_LIFE * 25 / 32).await;
-    let spent = asked_since(&fleet, from);
-    fleet.wechat.faults().clear();
-    eventually("a new token", Duration::from_secs(3), async || {
-        fleet.wechat.fetches(APP).len() == 2
-    })
-    .await;
-    let collected = load.stop().await;
+        until(issued + LONG_LIFE * 15 / 32).await;
+        let from = Instant::now();
+        let broken = Fault::new(FaultKind::Status(502)).on(Endpoint::Token);
+        fleet.wechat.faults().add(broken);
+        until(issued + LONG_LIFE * 25 / 32).await;
+        let spent = asked_since(&fleet, from);
+        fleet.wechat.faults().clear();
+        eventually("a new token", Duration::from_secs(3), async || {
+            fleet.wechat.fetches(APP).len() == 2
+        })
+        .await;
+        let collected = load.stop().await;
 
-    println!("{spent} fetches by the backoff schedule");
-    collected.assert_flawless(&fleet.wechat);
-    // The waits: 50 ms, then at random up to 100, 200, 400, 400, … within 4.5 s.
-    assert!((6..50).contains(&spent), "{spent}");
-    fleet.assert_in_order().await;
+        println!("{spent} fetches by the backoff schedule");
+        collected.assert_flawless(&fleet.wechat);
+        // The waits: 50 ms, then at random up to 100, 200, 400, 400, … within 4.5 s.
+        assert!((6..50).contains(&spent), "{spent}");
+        fleet.assert_in_order().await;
+    });
 }

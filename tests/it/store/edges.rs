@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::support::places::heavy;
 use redis::Connection;
 use token_broker::adapters::redis::RedisStore;
 use token_broker::domain::credential::Mode;
@@ -315,6 +316,7 @@ fn damaged(
 
 #[tokio::test]
 async fn what_no_history_comes_to_is_judged_alike_by_scripts_and_readers() {
+    let _heavy = heavy();
     let server = RedisServer::start();
     let way = Way::to(server.port(), None);
     Edges::on(&way).visit(&way, || {}).await;

@@ -5,6 +5,7 @@ use std::env;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::support::places::heavy;
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use token_broker::adapters::embedded::EmbeddedStore;
@@ -206,6 +207,7 @@ pub(super) fn on_redis(settings: &RedisSettings, now: &Arc<AtomicU64>) -> Vec<Re
 
 #[test]
 fn the_scripts_and_the_embedded_store_are_the_protocol() {
+    let _heavy = heavy();
     let server = RedisServer::start();
     // In memory where that is to be had: each step waits for the disk otherwise.
     let directory = tempfile::tempdir_in("/dev/shm")

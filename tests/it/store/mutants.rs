@@ -12,6 +12,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::support::places::heavy;
 use token_broker::adapters::redis::{RedisSettings, RedisStore, ServerClock};
 use token_broker::domain::credential::Mode;
 use token_broker::domain::epoch::{Nonce, Version};
@@ -240,6 +241,7 @@ fn wall_clock(offset: i64) -> Timestamp {
 
 #[test]
 fn of_a_sample_of_mutants_of_the_scripts_few_histories_find_most_out() {
+    let _heavy = heavy();
     let [few, _] = HISTORIES;
     let trial = Trial::prepare(few);
     let mutants: Vec<_> = mutants().into_iter().step_by(SAMPLED).collect();
@@ -257,6 +259,7 @@ fn the_scripts_go_by_the_servers_time() {
 /// With `LUA_MUTANTS` set to the numbers of the mutants to try: `0..` is all of them, `100..200` some.
 #[test]
 fn every_mutant_of_the_scripts_is_found_out_or_explained() {
+    let _heavy = heavy();
     let Ok(which) = std::env::var("LUA_MUTANTS") else {
         return;
     };

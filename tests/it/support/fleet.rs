@@ -291,10 +291,3 @@ pub(crate) async fn eventually(what: &str, bound: Duration, holds: impl AsyncFn(
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
-
-/// The turn of a test that times to the tenth of a second what others on the same cores would put off, or that
-/// keeps all cores busy itself: they run one after the other.
-pub(crate) async fn turn() -> tokio::sync::MutexGuard<'static, ()> {
-    static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-    TURN.lock().await
-}

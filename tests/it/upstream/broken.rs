@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 
+use crate::support::places::heavy;
 use token_broker::domain::app_id::AppId;
 use token_broker::domain::credential::{Credential, Mode};
 use token_broker::domain::secret::Secret;
@@ -202,6 +203,7 @@ async fn a_redirect_is_not_followed() {
 
 #[tokio::test]
 async fn another_status_is_ambiguous_even_with_a_token_or_an_error_in_its_body() {
+    let _heavy = heavy();
     let error = r#"{"errcode":40001,"errmsg":"invalid credential"}"#.to_owned();
     for status in [201, 204, 400, 403, 404, 429, 500, 502, 503] {
         for body in [token_body(), error.clone(), String::new()] {

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use super::super::rig::APP;
 use super::rig::{ECHO, Gateway, exchange, json};
 use crate::support::broker::TestBroker;
+use crate::support::places::heavy;
 use crate::support::settings::KEY;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -156,6 +157,7 @@ fn answering(reply: &'static str) -> (String, JoinHandle<()>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_token_comes_back_in_no_reply() {
+    let _heavy = heavy();
     for (reply, status) in [
         (
             "HTTP/1.1 200 OK\r\nconnection: close\r\nx-token: TOKEN\r\nset-cookie: t=TOKEN\r\n\

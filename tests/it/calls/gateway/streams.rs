@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use super::super::rig::{APP, wechat};
 use super::passing::form;
 use super::rig::Gateway;
+use crate::support::places::heavy;
 use crate::support::process::Process;
 use crate::support::settings::KEY;
 
@@ -20,6 +21,7 @@ const GROWTH: u64 = 12 << 20;
 #[expect(clippy::print_stdout, reason = "the figure is what is asked for")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_large_file_goes_up_and_down_in_constant_memory() {
+    let _heavy = heavy();
     let wechat = wechat(Vec::new()).await;
     let directory = TempDir::new().expect("a directory");
     let settings = Gateway::settings(&wechat, &directory, "");

@@ -1,0 +1,112 @@
+//! Tests that time: nothing heavy runs beside them, and a run in which the machine stood still is no measurement.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "what the machine did is for whoever reads why a test failed"
+)]
+
+use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{Builder, Runtime};
+
+use super::places::{Need, Place};
+use super::stalls::{WINDOW, Watch};
+
+/// A failure counts while the machine withholds less than this of any half second: the tightest bounds of the tests
+/// leave about twice as much.
+pub(crate) const CALM: Duration = Duration::from_millis(100);
+/// How often a test is run at most: the last failure counts, whatever the machine does.
+pub(crate) const RUNS: usize = 4;
+/// How long a run waits for a machine that is calm at last.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How long what a failed run has left may take to stop.
+const TEARDOWN: Duration = Duration::from_secs(5);
+
+/// Runs a test that times a few replicas: to the tenth of a second, or over lives of seconds.
+pub(crate) fn timed<T>(test: impl AsyncFn() -> T) -> T {
+    measured(Need::Time, test)
+}
+
+/// Runs one that times a dozen replicas, or hundreds of callers.
+pub(crate) fn timed_in_a_crowd<T>(test: impl AsyncFn() -> T) -> T {
+    measured(Need::MuchTime, test)
+}
+
+fn measured<T>(need: Need, test: impl AsyncFn() -> T) -> T {
+    let mut place = Some(Place::wait_for(need));
+    until_it_counts(|run| {
+        if run > 1 {
+            say_that_it_runs_again(run);
+            place = None;
+            place = Some(Place::wait_for(Need::AllTime));
+            wait_for_calm();
+        }
+        let watch = Watch::begin();
+        let outcome = attempt(&test);
+        let withheld = watch.most_withheld();
+        println!("run {run}: the machine stood still for up to {withheld:?} of any {WINDOW:?}");
+        (outcome, withheld)
+    })
+}
+
+/// Calls `run`, with the number of the run, until it passes or its failure counts. It answers with what the machine
+/// withheld meanwhile.
+pub(crate) fn until_it_counts<T>(mut run: impl FnMut(usize) -> (thread::Result<T>, Duration)) -> T {
+    let mut number = 1;
+    loop {
+        let (outcome, withheld) = run(number);
+        match outcome {
+            Ok(passed) => return passed,
+            Err(panic) if withheld < CALM || number == RUNS => resume_unwind(panic),
+            Err(_) => number += 1,
+        }
+    }
+}
+
+/// Not by `eprintln!`, which is heard only of tests that fail.
+fn say_that_it_runs_again(run: usize) {
+    let test = thread::current();
+    let name = test.name().unwrap_or_default();
+    let mut terminal = std::io::stderr();
+    let _ = writeln!(
+        terminal,
+        "run {run} of {name}: the machine stood still in the one before, which is no measurement"
+    );
+}
+
+/// One run in a runtime of its own, so that nothing of it goes on beside the next.
+fn attempt<T>(test: &impl AsyncFn() -> T) -> thread::Result<T> {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(test())));
+    if outcome.is_err() {
+        tear_down(&runtime);
+    }
+    runtime.shutdown_timeout(TEARDOWN);
+    outcome
+}
+
+/// Brokers stop, as by SIGTERM, once their handles are dropped, and callers once nobody answers them.
+fn tear_down(runtime: &Runtime) {
+    let deadline = Instant::now() + TEARDOWN;
+    while runtime.metrics().num_alive_tasks() > 0 && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn wait_for_calm() {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        let watch = Watch::begin();
+        thread::sleep(2 * WINDOW);
+        if watch.most_withheld() < CALM {
+            return;
+        }
+    }
+}
