@@ -4,7 +4,7 @@ use tracing::{Instrument as _, error, info, warn};
 
 use super::ticket::Means;
 use super::traced::checking;
-use super::{EARLY, Refresher, StepEnd};
+use super::{EARLY, Refresher, StepEnd, trouble};
 use crate::domain::credential::Credential;
 use crate::domain::epoch::Version;
 use crate::domain::grant::Grant;
@@ -55,18 +55,19 @@ impl Refresher {
     pub(super) async fn watch(&self, id: SlotId) -> StepEnd {
         let subject = self.publisher.subject(id);
         let now = self.clock.now();
-        let (stored, every) = self.publisher.inspect(id, |replica| {
+        let (stored, every, answered_within) = self.publisher.inspect(id, |replica| {
             let stored = replica
                 .record()
                 .and_then(|(record, _)| record.servable().cloned());
-            (stored, replica.watch_every(now))
+            let answered_within = replica.answered_by_checks_of(now);
+            (stored, replica.watch_every(now), answered_within)
         });
         let Some(grant) = stored else {
             return StepEnd::Done;
         };
         let claim = Claim {
             version: grant.version,
-            every,
+            every: answered_within,
         };
         let claimed = match self.store.claim_check(&subject, &claim).await {
             Ok(claimed) => claimed.answer,
@@ -146,8 +147,10 @@ impl Refresher {
                 warn!(appid = %app, %version, error = %failure, "what a check said could not be told to the store");
                 if verdict == Verdict::Refused {
                     let now = self.clock.now();
-                    self.publisher
-                        .update(id, |replica| replica.refused(version, now));
+                    self.publisher.update(id, |replica| {
+                        replica.refused(version, now);
+                        replica.store_failed(trouble(&failure), now);
+                    });
                 }
             }
         }

@@ -19,7 +19,7 @@ use super::sabotage::Sabotage;
 use super::scale::{TICK, Tick, tick_of};
 use super::step::{
     self, Attempting, Context, SECRET, Then, back_off, begin, end_cut_off, judge, put_back, read,
-    refused, store_failed,
+    refused, refused_untold, store_failed,
 };
 use super::upstream::{Token, digest, value};
 
@@ -55,7 +55,7 @@ pub(crate) fn take(actor: &mut Actor, flight: Flight, context: &mut Context<'_>)
             away: unheard,
         } => {
             if let Some(version) = version.filter(|_| away) {
-                refused(actor, context, version);
+                refused_untold(actor, context, version);
             }
             if unheard {
                 back_off(actor, context, BlockedBy::UpstreamAway);
@@ -133,7 +133,7 @@ pub(crate) fn take(actor: &mut Actor, flight: Flight, context: &mut Context<'_>)
             every,
         } => {
             if let Some(version) = version.filter(|_| away) {
-                refused(actor, context, version);
+                refused_untold(actor, context, version);
             }
             end_watch(actor, every / 4, context)
         }
@@ -174,7 +174,7 @@ pub(crate) fn take(actor: &mut Actor, flight: Flight, context: &mut Context<'_>)
         }
         Then::ReportJudged { refused: version } => {
             if let Some(version) = version.filter(|_| away) {
-                refused(actor, context, version);
+                refused_untold(actor, context, version);
             }
             read(context, Then::ReadAndEnd)
         }

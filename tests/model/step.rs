@@ -156,7 +156,7 @@ pub(crate) fn start(actor: &mut Actor, step: Step, context: &mut Context<'_>) ->
             let every = actor.replica.watch_every(now);
             let claim = Claim {
                 version: stored.version,
-                every,
+                every: actor.replica.answered_by_checks_of(now),
             };
             let grant = Box::new(stored);
             context.send(Call::Claim(claim), Then::Claimed { grant, every })
@@ -316,9 +316,14 @@ pub(crate) fn judge(version: Version, answer: &Answer, reported: bool) -> Call {
     })
 }
 
-/// A verdict that did not reach the store still counts for this replica.
 pub(crate) fn refused(actor: &mut Actor, context: &Context<'_>, version: Version) {
     actor.update(context.now, |replica: &mut Replica| {
         replica.refused(version, context.clock());
     });
+}
+
+/// A verdict that did not reach the store still counts for this replica.
+pub(crate) fn refused_untold(actor: &mut Actor, context: &Context<'_>, version: Version) {
+    refused(actor, context, version);
+    actor.lost_store(context.now);
 }

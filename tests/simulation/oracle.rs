@@ -54,6 +54,9 @@ struct Told {
     /// Since when nothing kept it from its work: it ran, and the store was there.
     able_since: Duration,
     running_since: Duration,
+    /// Since when it could hear of this version's death: it stood still, or was away from the store, until then,
+    /// and knew of no such version.
+    heard_since: Duration,
     /// How long nobody had called before the call under way, or nothing had happened.
     pause: Duration,
 }
@@ -231,7 +234,7 @@ impl Oracle {
         let value = served.grant.value.expose();
         let version = served.grant.version;
         lock(&self.figures).served += 1;
-        {
+        let heard_since = {
             let mut told = lock(&self.told[number]);
             if told.process == process {
                 if version < told.version {
@@ -240,10 +243,14 @@ impl Oracle {
                         told.version
                     ));
                 }
+                if version != told.version {
+                    told.heard_since = told.able_since;
+                }
                 told.version = version;
                 value.clone_into(&mut told.value);
             }
-        }
+            told.heard_since
+        };
         let Some(dies_at) = self.wechat.dies_at(value) else {
             self.world
                 .violation(format_args!("r{number} serves what was never issued"));
@@ -257,7 +264,8 @@ impl Oracle {
         if now < dies_at {
             return;
         }
-        let dead_for = now - dies_at.max(promise.blind_until).min(now);
+        let from = dies_at.max(promise.blind_until).max(heard_since);
+        let dead_for = now - from.min(now);
         let unvouched = !broker.view(id).is_vouched(broker.now());
         self.world.log(format_args!(
             "r{number} serves dead {value}, dead since {dies_at:?}, unvouched {unvouched}"
@@ -333,7 +341,12 @@ impl Oracle {
             let dies_at = self.wechat.dies_at(value);
             dies_at.is_some_and(|at| at > now + Duration::from_secs(70))
         };
-        if alive(&told.value) && now > told.running_since + SETTLED {
+        // Below what it knows to have been published it must not go, whether that lives or not.
+        let outdone = view
+            .reading
+            .as_ref()
+            .is_some_and(|reading| reading.record.state.version > told.version);
+        if alive(&told.value) && !outdone && now > told.running_since + SETTLED {
             self.world.violation(format_args!(
                 "r{number} refuses although it had the living {}: {refusal:?}",
                 told.value

@@ -125,7 +125,13 @@ fn one_history_is_repeated() {
         return;
     };
     let outcome = plan.kept_by_environment().run();
-    say(format_args!("{outcome:?}"));
+    for violation in &outcome.violations {
+        say(format_args!("{violation}\n"));
+    }
+    say(format_args!(
+        "{:?} {:?}",
+        outcome.figures, outcome.fingerprint
+    ));
     assert_eq!(outcome.violations, [""; 0]);
 }
 

@@ -211,7 +211,10 @@ impl Record {
     /// Whether the stored grant should be replaced.
     fn wants(&self, grant: &Grant, input: &Begin, rules: &Rules, now: Timestamp) -> bool {
         let asked_for = input.reason == Reason::Forced && grant.version <= input.memory.version;
-        asked_for || self.state.suspect.is_some() || now >= rules.due_at(grant)
+        asked_for
+            || self.is_outdone(grant)
+            || self.state.suspect.is_some()
+            || now >= rules.due_at(grant)
     }
 
     /// Until when another attempt holds the lease. One from before the grant was found dead blocks

@@ -71,8 +71,9 @@ impl Record {
         }
     }
 
-    /// A stable token that came back the same keeps its version and gets the later expiry. Refused
-    /// before, it stays dead, and the next fetch is forced. Answers whether that was the case.
+    /// A stable token that came back the same keeps its version and gets the later expiry, unless a higher
+    /// version was served: then it is published anew. Refused before, it stays dead, and the next fetch is
+    /// forced. Answers whether that was the case.
     fn take_stable(
         &mut self,
         input: &Commit,
@@ -84,10 +85,15 @@ impl Record {
             .grant
             .as_ref()
             .is_some_and(|grant| self.state.is_dead(grant));
+        let outdone = self
+            .grant
+            .as_ref()
+            .is_some_and(|grant| self.is_outdone(grant));
+        let keeps = dead || !outdone;
         let Some(stored) = self
             .grant
             .as_mut()
-            .filter(|grant| grant.digest == input.grant.digest)
+            .filter(|grant| keeps && grant.digest == input.grant.digest)
         else {
             // Late, but nothing rotates: it is as good as any, if it lives longer than what is stored.
             let later = self

@@ -91,6 +91,12 @@ impl Record {
             .filter(|grant| !self.state.is_dead(grant))
     }
 
+    /// Whether a replica has served a higher version than this one, and can never follow it: only a grant that
+    /// is published above both serves all. In `token` mode such a grant is suspect as well.
+    fn is_outdone(&self, grant: &Grant) -> bool {
+        grant.version < self.state.version
+    }
+
     /// Another grant is the stored one from now on; whoever holds the one before goes on being known by it, dead
     /// or alive.
     fn replace_grant(&mut self, grant: Grant, rules: &Rules, now: Timestamp) {

@@ -58,7 +58,8 @@ impl Replica {
             self.remember(&record.state);
             return None;
         }
-        self.trouble = None;
+        let was_away = self.trouble.take().is_some();
+        let doubted_before = self.doubted().is_some();
         self.attempted_at = Some(sent);
         let outrun = |reading: &Reading| at < reading.at && sent.boot < reading.sent.boot;
         if self.reading.as_deref().is_some_and(outrun) {
@@ -72,6 +73,9 @@ impl Replica {
         self.earlier = record.state.earlier.with(self.earlier.iter(), None, at);
         self.keep_one_text(&mut record);
         self.reading = Some(Arc::new(Reading { record, at, sent }));
+        if self.doubted().is_some() && (was_away || !doubted_before) {
+            self.next_check = sent.boot;
+        }
         cut
     }
 
@@ -144,12 +148,12 @@ impl Replica {
             .map(|held| held.grant.version)
     }
 
-    /// Takes the stored grant over, unless it is dead or older than what was served.
+    /// Takes the stored grant over, unless it is dead, older than what was served, or in doubt.
     fn take_stored(&mut self, record: &Record, at: Timestamp, sent: Moment) {
         self.conflict = false;
         let Some(stored) = record
             .servable()
-            .filter(|stored| stored.version >= self.floor)
+            .filter(|stored| stored.version >= self.floor && !self.has_refused(stored))
         else {
             return;
         };
@@ -262,7 +266,7 @@ impl Replica {
     pub fn committed(&mut self, grant: Grant, expires: Moment, sent: Moment) {
         self.failures = 0;
         self.blocked = None;
-        if grant.version >= self.floor {
+        if grant.version >= self.floor && !self.has_refused(&grant) {
             self.hold(grant, expires, Standing::Stored);
             self.vouched_at = Some(sent);
         }
@@ -303,7 +307,7 @@ impl Replica {
         }
     }
 
-    /// Upstream accepted the held grant in a check begun at `sent`.
+    /// Upstream accepted the held or the stored grant in a check begun at `sent`.
     pub fn accepted(&mut self, version: Version, sent: Moment) {
         self.attempted_at = Some(sent);
         if self
@@ -312,6 +316,10 @@ impl Replica {
             .is_some_and(|held| held.grant.version == version)
         {
             self.vouched_at = Some(sent);
+        }
+        if self.doubted().is_some_and(|grant| grant.version == version) {
+            // The next reading takes it over.
+            self.refused_digest = None;
         }
     }
 
@@ -374,6 +382,20 @@ impl Replica {
                 .charge(self.seen.forced_budget, wall);
         }
         Ok(Version(wall.as_micros().max(self.floor.0 + 1)))
+    }
+
+    /// Upstream refused this token, and a check may yet tell: the store, which was away when it was found dead, or
+    /// which lost that, says that it lives.
+    fn has_refused(&self, grant: &Grant) -> bool {
+        self.rules.checkable && self.was_refused(&grant.digest)
+    }
+
+    /// The stored grant where this replica saw it refused, and the store knows nothing of it: it is checked at
+    /// once, and not served before it was accepted.
+    #[must_use]
+    pub fn doubted(&self) -> Option<&Grant> {
+        let stored = self.reading.as_ref()?.record.servable()?;
+        self.has_refused(stored).then_some(stored)
     }
 
     /// Whether upstream refused this very value lately.

@@ -182,6 +182,12 @@ impl Replica {
         } else {
             self.rules.watch
         };
+        if self.doubted().is_some() {
+            return Some(Plan {
+                at: self.next_check.max(now.boot),
+                step: Step::Watch,
+            });
+        }
         if every.is_zero() {
             return None;
         }
@@ -196,6 +202,16 @@ impl Replica {
             at: at.max(self.next_check).max(now.boot),
             step: Step::Watch,
         })
+    }
+
+    /// Within which time another replica's check answers instead of this one's own.
+    #[must_use]
+    pub fn answered_by_checks_of(&self, now: Moment) -> Duration {
+        match self.doubted() {
+            // They are from before this replica saw it refused, or no better.
+            Some(_) => Duration::ZERO,
+            None => self.watch_every(now),
+        }
     }
 
     /// How far apart checks of the stored grant are at this moment.

@@ -84,7 +84,7 @@ end
 
 function Record:wants(grant)
   local asked_for = argument.reason == 'forced' and grant.version <= number('memory_version')
-  return asked_for or self.state.suspect ~= nil or now >= due_at(grant)
+  return asked_for or self:is_outdone(grant) or self.state.suspect ~= nil or now >= due_at(grant)
 end
 
 function Record:held_by_another()

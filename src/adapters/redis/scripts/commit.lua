@@ -33,7 +33,8 @@ end
 function Record:take_stable(input, current)
   local state, stored = self.state, self.grant
   local dead = stored ~= nil and self:is_dead(stored)
-  if not stored or stored.digest ~= input.digest then
+  local keeps = stored and (dead or not self:is_outdone(stored))
+  if not keeps or stored.digest ~= input.digest then
     local later = not stored or dead or input.expires_at > stored.expires_at
     if not current and later and input.version > state.version then
       self:publish(input)

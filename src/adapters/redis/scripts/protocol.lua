@@ -24,6 +24,10 @@ function Record:servable()
   end
 end
 
+function Record:is_outdone(grant)
+  return grant.version < self.state.version
+end
+
 function Record:make_suspect()
   if argument.mode == 'token' then
     self.state.suspect = self.state.epoch

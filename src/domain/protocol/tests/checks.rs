@@ -1,0 +1,93 @@
+//! Checks, and what follows where one finds the grant dead.
+
+use super::*;
+
+#[test]
+fn a_death_without_a_fetch_of_ours_is_foreign() {
+    let (mut history, version) = History::fresh(Mode::Token);
+    history.wait(HOUR);
+    assert_eq!(
+        history.judge(version, Verdict::Refused, false),
+        Judged::Dead { foreign: true }
+    );
+    assert_eq!(
+        history.judge(version, Verdict::Refused, false),
+        Judged::Ignored,
+        "counted once"
+    );
+}
+
+#[test]
+fn a_death_after_an_unclear_fetch_of_ours_is_not_foreign() {
+    let (mut history, version) = History::fresh(Mode::Token);
+    history.wait(HOUR);
+    let attempt = history.lease(Reason::Scheduled);
+    history.fail(attempt, ErrorClass::Unclear);
+    assert_eq!(
+        history.judge(version, Verdict::Refused, false),
+        Judged::Dead { foreign: false }
+    );
+}
+
+#[test]
+fn a_death_is_repaired_at_once_even_while_somebody_holds_the_lease() {
+    let (mut history, version) = History::fresh(Mode::Token);
+    history.wait(HOUR);
+    let stuck = history.lease(Reason::Scheduled);
+    history.judge(version, Verdict::Refused, false);
+    let repair = history.lease(Reason::Repair);
+    assert!(repair.epoch > stuck.epoch);
+    assert!(
+        matches!(history.begin(Reason::Repair), Begun::Busy { .. }),
+        "the new lease is respected"
+    );
+    history.commit(repair, "second");
+    assert_eq!(history.commit(stuck, "stuck"), Committed::Late);
+}
+
+#[test]
+fn a_reports_verdict_does_not_count_while_somebody_fetches() {
+    let (mut history, version) = History::fresh(Mode::Token);
+    history.wait(HOUR);
+    history.lease(Reason::Scheduled);
+    assert_eq!(
+        history.judge(version, Verdict::Refused, true),
+        Judged::Ignored
+    );
+}
+
+#[test]
+fn one_check_answers_everybody_for_a_while() {
+    let (mut history, version) = History::fresh(Mode::Token);
+    let claim = Claim {
+        version,
+        every: 15 * SECOND,
+    };
+    let until = history.now + 15 * SECOND;
+    assert_eq!(
+        history.record.claim_check(&claim, history.now),
+        Claimed::Yours
+    );
+    assert_eq!(
+        history.record.claim_check(&claim, history.now),
+        Claimed::InProgress { until }
+    );
+    history.judge(version, Verdict::Accepted, true);
+    assert_eq!(
+        history.record.claim_check(&claim, history.now),
+        Claimed::Judged(Verdict::Accepted)
+    );
+    history.wait(15 * SECOND);
+    assert_eq!(
+        history.record.claim_check(&claim, history.now),
+        Claimed::Yours
+    );
+    let other = Claim {
+        version: Version(1),
+        ..claim
+    };
+    assert_eq!(
+        history.record.claim_check(&other, history.now),
+        Claimed::NotCurrent
+    );
+}
