@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use super::rig::{APP, Rig, settings, wechat};
 use crate::support::broker::{Caller, TestBroker};
+use crate::support::timed::timed;
 
 const TOKEN: &str = r#"{"access_token":"ACCESS_TOKEN","expires_in":7200}"#;
 
@@ -139,126 +140,130 @@ fn read(text: &str) -> Value {
     serde_json::from_str(text).expect("JSON")
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_documented_success_is_told() {
-    let (caller, _broker, _directory) = broker(&[
-        ("/cgi-bin/token", TOKEN),
-        ("/cgi-bin/user/info", FOLLOWER),
-        ("/cgi-bin/user/info/batchget", BATCH),
-        ("/sns/oauth2/access_token", EXCHANGED),
-        ("/sns/oauth2/refresh_token", RENEWED),
-        ("/sns/userinfo", PERSON),
-        ("/sns/auth", r#"{ "errcode":0,"errmsg":"ok"}"#),
-    ])
-    .await;
-    let follower = caller
-        .get(&format!("/user/{APP}/o6_bmjrPTlm6_2sgVt7hMZOPfL2M"))
+#[test]
+fn every_documented_success_is_told() {
+    timed(async || {
+        let (caller, _broker, _directory) = broker(&[
+            ("/cgi-bin/token", TOKEN),
+            ("/cgi-bin/user/info", FOLLOWER),
+            ("/cgi-bin/user/info/batchget", BATCH),
+            ("/sns/oauth2/access_token", EXCHANGED),
+            ("/sns/oauth2/refresh_token", RENEWED),
+            ("/sns/userinfo", PERSON),
+            ("/sns/auth", r#"{ "errcode":0,"errmsg":"ok"}"#),
+        ])
         .await;
-    assert_eq!(Rig::expect(&follower, 200), read(FOLLOWER));
-    let asked =
-        json!({"openids": ["otvxTs4dckWG7imySrJd6jSi0CWE", "otvxTs_JZ6SEiP0imdhpi50fuSZg"]});
-    let batch = post(&caller, &format!("/user/{APP}/batch"), asked, 200).await;
-    assert_eq!(batch["users"], read(BATCH)["user_info_list"]);
+        let follower = caller
+            .get(&format!("/user/{APP}/o6_bmjrPTlm6_2sgVt7hMZOPfL2M"))
+            .await;
+        assert_eq!(Rig::expect(&follower, 200), read(FOLLOWER));
+        let asked =
+            json!({"openids": ["otvxTs4dckWG7imySrJd6jSi0CWE", "otvxTs_JZ6SEiP0imdhpi50fuSZg"]});
+        let batch = post(&caller, &format!("/user/{APP}/batch"), asked, 200).await;
+        assert_eq!(batch["users"], read(BATCH)["user_info_list"]);
 
-    let exchanged = post(
-        &caller,
-        &format!("/oauth/{APP}/exchange"),
-        json!({"code": "CODE"}),
-        200,
-    )
-    .await;
-    let mut expected = read(EXCHANGED);
-    expected["is_snapshotuser"] = json!(true);
-    assert_eq!(exchanged, expected);
-    let renewing = json!({"refresh_token": "REFRESH_TOKEN"});
-    let renewed = post(&caller, &format!("/oauth/{APP}/refresh"), renewing, 200).await;
-    let mut expected = read(RENEWED);
-    expected["is_snapshotuser"] = json!(false);
-    assert_eq!(renewed, expected);
-    let person = json!({"access_token": "ACCESS_TOKEN", "openid": "OPENID"});
-    let mut told = post(
-        &caller,
-        &format!("/oauth/{APP}/userinfo"),
-        person.clone(),
-        200,
-    )
-    .await;
-    let avatars = told.as_object_mut().and_then(|told| told.remove("avatars"));
-    assert!(avatars.is_some_and(|sizes| {
-        sizes["132"]
-            .as_str()
-            .is_some_and(|url| url.ends_with("/132"))
-    }));
-    assert_eq!(told, read(PERSON));
-    let checked = post(&caller, &format!("/oauth/{APP}/check"), person, 200).await;
-    assert_eq!(checked, json!({"valid": true}));
+        let exchanged = post(
+            &caller,
+            &format!("/oauth/{APP}/exchange"),
+            json!({"code": "CODE"}),
+            200,
+        )
+        .await;
+        let mut expected = read(EXCHANGED);
+        expected["is_snapshotuser"] = json!(true);
+        assert_eq!(exchanged, expected);
+        let renewing = json!({"refresh_token": "REFRESH_TOKEN"});
+        let renewed = post(&caller, &format!("/oauth/{APP}/refresh"), renewing, 200).await;
+        let mut expected = read(RENEWED);
+        expected["is_snapshotuser"] = json!(false);
+        assert_eq!(renewed, expected);
+        let person = json!({"access_token": "ACCESS_TOKEN", "openid": "OPENID"});
+        let mut told = post(
+            &caller,
+            &format!("/oauth/{APP}/userinfo"),
+            person.clone(),
+            200,
+        )
+        .await;
+        let avatars = told.as_object_mut().and_then(|told| told.remove("avatars"));
+        assert!(avatars.is_some_and(|sizes| {
+            sizes["132"]
+                .as_str()
+                .is_some_and(|url| url.ends_with("/132"))
+        }));
+        assert_eq!(told, read(PERSON));
+        let checked = post(&caller, &format!("/oauth/{APP}/check"), person, 200).await;
+        assert_eq!(checked, json!({"valid": true}));
+    });
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_documented_failure_is_told() {
-    let (caller, _broker, _directory) = broker(&[
-        ("/cgi-bin/token", TOKEN),
-        (
-            "/cgi-bin/user/info",
-            r#"{"errcode":40013,"errmsg":"invalid appid"}"#,
-        ),
-        (
-            "/cgi-bin/user/info/batchget",
-            r#"{"errcode":40013,"errmsg":"invalid appid"}"#,
-        ),
-        (
-            "/sns/oauth2/access_token",
-            r#"{"errcode":40029,"errmsg":"invalid code"}"#,
-        ),
-        (
-            "/sns/oauth2/refresh_token",
-            r#"{"errcode":40029,"errmsg":"invalid code"}"#,
-        ),
-        (
-            "/sns/userinfo",
-            r#"{"errcode":40003,"errmsg":" invalid openid "}"#,
-        ),
-        (
-            "/sns/auth",
-            r#"{ "errcode":40003,"errmsg":"invalid openid"}"#,
-        ),
-    ])
-    .await;
-    let person = || json!({"access_token": "ACCESS_TOKEN", "openid": "OPENID"});
-    let told = |problem: Value| {
-        assert_eq!(problem["code"], "upstream_error");
-        (
-            problem["errcode"].as_i64(),
-            problem["errmsg"].as_str().map(str::to_owned),
+#[test]
+fn every_documented_failure_is_told() {
+    timed(async || {
+        let (caller, _broker, _directory) = broker(&[
+            ("/cgi-bin/token", TOKEN),
+            (
+                "/cgi-bin/user/info",
+                r#"{"errcode":40013,"errmsg":"invalid appid"}"#,
+            ),
+            (
+                "/cgi-bin/user/info/batchget",
+                r#"{"errcode":40013,"errmsg":"invalid appid"}"#,
+            ),
+            (
+                "/sns/oauth2/access_token",
+                r#"{"errcode":40029,"errmsg":"invalid code"}"#,
+            ),
+            (
+                "/sns/oauth2/refresh_token",
+                r#"{"errcode":40029,"errmsg":"invalid code"}"#,
+            ),
+            (
+                "/sns/userinfo",
+                r#"{"errcode":40003,"errmsg":" invalid openid "}"#,
+            ),
+            (
+                "/sns/auth",
+                r#"{ "errcode":40003,"errmsg":"invalid openid"}"#,
+            ),
+        ])
+        .await;
+        let person = || json!({"access_token": "ACCESS_TOKEN", "openid": "OPENID"});
+        let told = |problem: Value| {
+            assert_eq!(problem["code"], "upstream_error");
+            (
+                problem["errcode"].as_i64(),
+                problem["errmsg"].as_str().map(str::to_owned),
+            )
+        };
+        let expected = |code: i64, text: &str| (Some(code), Some(text.to_owned()));
+        let user = Rig::expect(&caller.get(&format!("/user/{APP}/OPENID")).await, 502);
+        assert_eq!(told(user), expected(40013, "invalid appid"));
+        let batch = post(
+            &caller,
+            &format!("/user/{APP}/batch"),
+            json!({"openids": ["OPENID"]}),
+            200,
         )
-    };
-    let expected = |code: i64, text: &str| (Some(code), Some(text.to_owned()));
-    let user = Rig::expect(&caller.get(&format!("/user/{APP}/OPENID")).await, 502);
-    assert_eq!(told(user), expected(40013, "invalid appid"));
-    let batch = post(
-        &caller,
-        &format!("/user/{APP}/batch"),
-        json!({"openids": ["OPENID"]}),
-        200,
-    )
-    .await;
-    assert_eq!(
-        told(batch["users"][0]["error"].clone()),
-        expected(40013, "invalid appid")
-    );
-    let exchange = post(
-        &caller,
-        &format!("/oauth/{APP}/exchange"),
-        json!({"code": "CODE"}),
-        502,
-    )
-    .await;
-    assert_eq!(told(exchange), expected(40029, "invalid code"));
-    let refresh = json!({"refresh_token": "R"});
-    let refresh = post(&caller, &format!("/oauth/{APP}/refresh"), refresh, 502).await;
-    assert_eq!(told(refresh), expected(40029, "invalid code"));
-    let profile = post(&caller, &format!("/oauth/{APP}/userinfo"), person(), 502).await;
-    assert_eq!(told(profile), expected(40003, "invalid openid"));
-    let check = post(&caller, &format!("/oauth/{APP}/check"), person(), 200).await;
-    assert_eq!(check, json!({"valid": false}));
+        .await;
+        assert_eq!(
+            told(batch["users"][0]["error"].clone()),
+            expected(40013, "invalid appid")
+        );
+        let exchange = post(
+            &caller,
+            &format!("/oauth/{APP}/exchange"),
+            json!({"code": "CODE"}),
+            502,
+        )
+        .await;
+        assert_eq!(told(exchange), expected(40029, "invalid code"));
+        let refresh = json!({"refresh_token": "R"});
+        let refresh = post(&caller, &format!("/oauth/{APP}/refresh"), refresh, 502).await;
+        assert_eq!(told(refresh), expected(40029, "invalid code"));
+        let profile = post(&caller, &format!("/oauth/{APP}/userinfo"), person(), 502).await;
+        assert_eq!(told(profile), expected(40003, "invalid openid"));
+        let check = post(&caller, &format!("/oauth/{APP}/check"), person(), 200).await;
+        assert_eq!(check, json!({"valid": false}));
+    });
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::rig::{APP, FOLLOWER, Rig};
 use crate::support::settings::KEY;
+use crate::support::timed::timed;
 
 /// A call with all its parameters as they should be, in a query or in a body.
 struct Good {
@@ -235,64 +236,70 @@ impl Good {
 }
 
 /// What stands in a path is a parameter too.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_wrong_in_a_path_is_named_and_nobody_is_asked() {
-    let rig = Rig::start().await;
-    let long = "x".repeat(129);
-    for (path, name) in [
-        (format!("/user/{APP}/{long}"), "openid"),
-        (format!("/user/{APP}/%ff"), "openid"),
-        (format!("/user/{APP}/a%20b"), "openid"),
-        (format!("/ticket/{APP}/other"), "type"),
-        (format!("/ticket/{APP}/%ff"), "type"),
-        (format!("/gateway/{APP}/cgi-bin/user%2finfo"), "path"),
-        (
-            format!("/gateway/{APP}/cgi-bin/{}", "x".repeat(256)),
-            "path",
-        ),
-        (format!("/gateway/{APP}/cgi-bin/%ff"), "path"),
-    ] {
-        let told = Rig::expect(&rig.caller.get(&path).await, 400);
-        assert_eq!(told["code"], "bad_parameter", "{path}");
-        assert_eq!(told["parameter"], name, "{path}");
-    }
-    assert_eq!(rig.asked(), []);
+#[test]
+fn what_is_wrong_in_a_path_is_named_and_nobody_is_asked() {
+    timed(async || {
+        let rig = Rig::start().await;
+        let long = "x".repeat(129);
+        for (path, name) in [
+            (format!("/user/{APP}/{long}"), "openid"),
+            (format!("/user/{APP}/%ff"), "openid"),
+            (format!("/user/{APP}/a%20b"), "openid"),
+            (format!("/ticket/{APP}/other"), "type"),
+            (format!("/ticket/{APP}/%ff"), "type"),
+            (format!("/gateway/{APP}/cgi-bin/user%2finfo"), "path"),
+            (
+                format!("/gateway/{APP}/cgi-bin/{}", "x".repeat(256)),
+                "path",
+            ),
+            (format!("/gateway/{APP}/cgi-bin/%ff"), "path"),
+        ] {
+            let told = Rig::expect(&rig.caller.get(&path).await, 400);
+            assert_eq!(told["code"], "bad_parameter", "{path}");
+            assert_eq!(told["parameter"], name, "{path}");
+        }
+        assert_eq!(rig.asked(), []);
+    });
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_spoilt_parameter_is_named_and_nobody_is_asked() {
-    let rig = Rig::start().await;
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .build()
-        .expect("a client");
-    let mut wrong = Vec::new();
-    for call in calls() {
-        for at in 0..call.parameters.len() {
-            let name = call.parameters[at].0;
-            for (how, parameters) in call.spoilt(at) {
-                let (path, body) = call.written(&parameters);
-                let url = format!("http://{}{path}", rig.broker.api);
-                let request = client.request(call.method.parse().expect("a method"), url);
-                let request = request
-                    .bearer_auth(KEY)
-                    .header("content-type", "application/json");
-                let response = request.body(body).send().await.expect("an answer");
-                let (status, text) = (response.status(), response.text().await.expect("whole"));
-                let told: Value = serde_json::from_str(&text).expect("JSON");
-                let named = if call.speaks_wechat() {
-                    let errmsg = told["errmsg"].as_str().unwrap_or_default();
-                    status == 200 && told["errcode"] != 0 && errmsg.contains(&format!("'{name}'"))
-                } else {
-                    status == 400 && told["parameter"] == name
-                };
-                if !named {
-                    wrong.push(format!("{} {name} {how}: {status} {text}", call.path));
+#[test]
+fn every_spoilt_parameter_is_named_and_nobody_is_asked() {
+    timed(async || {
+        let rig = Rig::start().await;
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .expect("a client");
+        let mut wrong = Vec::new();
+        for call in calls() {
+            for at in 0..call.parameters.len() {
+                let name = call.parameters[at].0;
+                for (how, parameters) in call.spoilt(at) {
+                    let (path, body) = call.written(&parameters);
+                    let url = format!("http://{}{path}", rig.broker.api);
+                    let request = client.request(call.method.parse().expect("a method"), url);
+                    let request = request
+                        .bearer_auth(KEY)
+                        .header("content-type", "application/json");
+                    let response = request.body(body).send().await.expect("an answer");
+                    let (status, text) = (response.status(), response.text().await.expect("whole"));
+                    let told: Value = serde_json::from_str(&text).expect("JSON");
+                    let named = if call.speaks_wechat() {
+                        let errmsg = told["errmsg"].as_str().unwrap_or_default();
+                        status == 200
+                            && told["errcode"] != 0
+                            && errmsg.contains(&format!("'{name}'"))
+                    } else {
+                        status == 400 && told["parameter"] == name
+                    };
+                    if !named {
+                        wrong.push(format!("{} {name} {how}: {status} {text}", call.path));
+                    }
                 }
             }
         }
-    }
-    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
-    assert_eq!(rig.asked(), []);
-    assert_eq!(rig.wechat.fetches(APP).len(), 1);
+        assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+        assert_eq!(rig.asked(), []);
+        assert_eq!(rig.wechat.fetches(APP).len(), 1);
+    });
 }

@@ -10,6 +10,7 @@ use wechat_simulator::{Endpoint, Fault, FaultKind, Scope, Simulator};
 use super::rig::{APP, FOLLOWER, Rig, STRANGER, settings, wechat};
 use crate::support::broker::{Caller, TestBroker};
 use crate::support::settings::{KEY, Settings};
+use crate::support::timed::timed;
 
 /// A broker, asked as an unmodified client asks: without any header of ours.
 struct Unmodified {
@@ -76,101 +77,109 @@ fn renewal(appid: &str, refresh_token: &str) -> String {
     )
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_persons_token_is_good_here_as_it_is_at_wechat() {
-    let client = Unmodified::with(|_| ()).await;
-    let token = client.token(STRANGER, Scope::UserInfo).await;
-    let user = format!("{}&lang=zh_CN", about("userinfo", &token, STRANGER));
-    let told = client.get(&user).await;
-    assert_eq!(told["nickname"], "SIMULATED_NICKNAME");
-    assert_eq!(told["unionid"], "union");
-    assert_eq!(told.get("avatars"), None, "it is WeChat's answer, as it is");
-    let checked = client.get(&about("auth", &token, STRANGER)).await;
-    assert_eq!(checked, json!({"errcode": 0, "errmsg": "ok"}));
-    let refresh_token = token["refresh_token"].as_str().expect("a token");
-    let renewed = client.get(&renewal(APP, refresh_token)).await;
-    assert_ne!(renewed["access_token"], token["access_token"]);
-    assert_eq!(renewed["is_snapshotuser"], 1);
-    assert_eq!(
-        client.get(&about("userinfo", &renewed, STRANGER)).await["openid"],
-        STRANGER
-    );
-    assert_eq!(client.wechat.violations(), []);
-    assert_eq!(client.wechat.fetches(APP).len(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_wechat_refuses_a_person_is_told_in_its_words() {
-    let client = Unmodified::with(|_| ()).await;
-    let base = client.token(FOLLOWER, Scope::Base).await;
-    let unknown = json!({"access_token": "none-of-anybodys"});
-    for (path, errcode) in [
-        (about("userinfo", &base, FOLLOWER), 48001),
-        (about("userinfo", &base, STRANGER), 40003),
-        (about("userinfo", &unknown, FOLLOWER), 40001),
-        (about("auth", &base, STRANGER), 40003),
-        (renewal(APP, "none-of-anybodys"), 40030),
-    ] {
-        assert_eq!(client.errcode(&path).await, errcode, "{path}");
-    }
-    assert_eq!(client.asked(), 5);
-    assert_eq!(client.wechat.violations(), []);
-    assert_eq!(client.wechat.fetches(APP).len(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_no_caller_may_ask_for_no_stranger_may() {
-    let without_paths = |settings: &mut Settings| {
-        let (all, some) = (
-            "\"admin\"]",
-            "\"admin\"], paths = [\"/sns/oauth2/access_token\"]",
-        );
-        settings.callers = settings.callers.replace(all, some);
-    };
-    let without_keys =
-        |settings: &mut Settings| settings.gateway = "tokens_as_keys = false".to_owned();
-    for client in [
-        Unmodified::with(without_paths).await,
-        Unmodified::with(without_keys).await,
-    ] {
-        let token = client.token(FOLLOWER, Scope::UserInfo).await;
-        for path in ["userinfo", "auth"] {
-            let path = about(path, &token, FOLLOWER);
-            assert_eq!(client.errcode(&path).await, 48001, "{path}");
-        }
+#[test]
+fn a_persons_token_is_good_here_as_it_is_at_wechat() {
+    timed(async || {
+        let client = Unmodified::with(|_| ()).await;
+        let token = client.token(STRANGER, Scope::UserInfo).await;
+        let user = format!("{}&lang=zh_CN", about("userinfo", &token, STRANGER));
+        let told = client.get(&user).await;
+        assert_eq!(told["nickname"], "SIMULATED_NICKNAME");
+        assert_eq!(told["unionid"], "union");
+        assert_eq!(told.get("avatars"), None, "it is WeChat's answer, as it is");
+        let checked = client.get(&about("auth", &token, STRANGER)).await;
+        assert_eq!(checked, json!({"errcode": 0, "errmsg": "ok"}));
         let refresh_token = token["refresh_token"].as_str().expect("a token");
-        assert_eq!(client.errcode(&renewal(APP, refresh_token)).await, 48001);
-        assert_eq!(client.asked(), 0);
-    }
-    let client = Unmodified::with(|_| ()).await;
-    assert_eq!(client.errcode(&renewal("wx-unknown", "r")).await, 40013);
-    assert_eq!(client.asked(), 0);
+        let renewed = client.get(&renewal(APP, refresh_token)).await;
+        assert_ne!(renewed["access_token"], token["access_token"]);
+        assert_eq!(renewed["is_snapshotuser"], 1);
+        assert_eq!(
+            client.get(&about("userinfo", &renewed, STRANGER)).await["openid"],
+            STRANGER
+        );
+        assert_eq!(client.wechat.violations(), []);
+        assert_eq!(client.wechat.fetches(APP).len(), 1);
+    });
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn calls_with_peoples_tokens_have_places_of_their_own() {
-    let one = |settings: &mut Settings| settings.gateway = "side_by_side = 1".to_owned();
-    let client = Unmodified::with(one).await;
-    let token = client.token(FOLLOWER, Scope::UserInfo).await;
-    let slow = FaultKind::ActThenDelay(Duration::from_millis(400));
-    client
-        .wechat
-        .faults()
-        .add(Fault::new(slow).on(Endpoint::WebUser));
-    let path = about("userinfo", &token, FOLLOWER);
-    let (first, second) = tokio::join!(client.get(&path), client.get(&path));
-    let refused = [&first, &second].map(|told| told["errcode"] == -1);
-    assert_eq!(refused.iter().filter(|refused| **refused).count(), 1);
-    assert!(
-        format!("{first}{second}").contains("too_many_calls"),
-        "{first} {second}"
-    );
-    // The place is given back, and nobody else's was taken.
-    assert_eq!(client.get(&path).await["openid"], FOLLOWER);
-    let (slow, other) = tokio::join!(client.get(&path), async {
-        let keyed = client.caller.with_key(Some(KEY));
-        keyed.get(&format!("/user/{APP}/{FOLLOWER}")).await
+#[test]
+fn what_wechat_refuses_a_person_is_told_in_its_words() {
+    timed(async || {
+        let client = Unmodified::with(|_| ()).await;
+        let base = client.token(FOLLOWER, Scope::Base).await;
+        let unknown = json!({"access_token": "none-of-anybodys"});
+        for (path, errcode) in [
+            (about("userinfo", &base, FOLLOWER), 48001),
+            (about("userinfo", &base, STRANGER), 40003),
+            (about("userinfo", &unknown, FOLLOWER), 40001),
+            (about("auth", &base, STRANGER), 40003),
+            (renewal(APP, "none-of-anybodys"), 40030),
+        ] {
+            assert_eq!(client.errcode(&path).await, errcode, "{path}");
+        }
+        assert_eq!(client.asked(), 5);
+        assert_eq!(client.wechat.violations(), []);
+        assert_eq!(client.wechat.fetches(APP).len(), 1);
     });
-    assert_eq!(slow["openid"], FOLLOWER);
-    assert_eq!(Rig::expect(&other, 200)["openid"], FOLLOWER);
+}
+
+#[test]
+fn what_no_caller_may_ask_for_no_stranger_may() {
+    timed(async || {
+        let without_paths = |settings: &mut Settings| {
+            let (all, some) = (
+                "\"admin\"]",
+                "\"admin\"], paths = [\"/sns/oauth2/access_token\"]",
+            );
+            settings.callers = settings.callers.replace(all, some);
+        };
+        let without_keys =
+            |settings: &mut Settings| settings.gateway = "tokens_as_keys = false".to_owned();
+        for client in [
+            Unmodified::with(without_paths).await,
+            Unmodified::with(without_keys).await,
+        ] {
+            let token = client.token(FOLLOWER, Scope::UserInfo).await;
+            for path in ["userinfo", "auth"] {
+                let path = about(path, &token, FOLLOWER);
+                assert_eq!(client.errcode(&path).await, 48001, "{path}");
+            }
+            let refresh_token = token["refresh_token"].as_str().expect("a token");
+            assert_eq!(client.errcode(&renewal(APP, refresh_token)).await, 48001);
+            assert_eq!(client.asked(), 0);
+        }
+        let client = Unmodified::with(|_| ()).await;
+        assert_eq!(client.errcode(&renewal("wx-unknown", "r")).await, 40013);
+        assert_eq!(client.asked(), 0);
+    });
+}
+
+#[test]
+fn calls_with_peoples_tokens_have_places_of_their_own() {
+    timed(async || {
+        let one = |settings: &mut Settings| settings.gateway = "side_by_side = 1".to_owned();
+        let client = Unmodified::with(one).await;
+        let token = client.token(FOLLOWER, Scope::UserInfo).await;
+        let slow = FaultKind::ActThenDelay(Duration::from_millis(400));
+        client
+            .wechat
+            .faults()
+            .add(Fault::new(slow).on(Endpoint::WebUser));
+        let path = about("userinfo", &token, FOLLOWER);
+        let (first, second) = tokio::join!(client.get(&path), client.get(&path));
+        let refused = [&first, &second].map(|told| told["errcode"] == -1);
+        assert_eq!(refused.iter().filter(|refused| **refused).count(), 1);
+        assert!(
+            format!("{first}{second}").contains("too_many_calls"),
+            "{first} {second}"
+        );
+        // The place is given back, and nobody else's was taken.
+        assert_eq!(client.get(&path).await["openid"], FOLLOWER);
+        let (slow, other) = tokio::join!(client.get(&path), async {
+            let keyed = client.caller.with_key(Some(KEY));
+            keyed.get(&format!("/user/{APP}/{FOLLOWER}")).await
+        });
+        assert_eq!(slow["openid"], FOLLOWER);
+        assert_eq!(Rig::expect(&other, 200)["openid"], FOLLOWER);
+    });
 }

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::places::heavy;
 use actix_web::http::Method;
 use actix_web::test::TestRequest;
 use serde_json::Value;
 use token_broker::http::{Route, openapi_json};
 
 use super::rig::{Rig, with_key};
+use crate::support::places::heavy;
 
 fn contract() -> Value {
     serde_json::from_str(&openapi_json()).unwrap_or_else(|error| panic!("{error}"))

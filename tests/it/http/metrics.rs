@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::places::heavy;
 use actix_web::test::TestRequest;
 use token_broker::domain::credential::{Credential, Kind, Mode};
 use token_broker::domain::protocol::Reason;
@@ -11,6 +10,7 @@ use token_broker::domain::upstream_error::ErrorClass;
 use token_broker::metrics::FetchOutcome;
 
 use super::rig::{Rig, SERVED, app, with_key};
+use crate::support::places::heavy;
 
 fn series(text: &str) -> BTreeSet<String> {
     let lines = text.lines().filter(|line| !line.starts_with('#'));

@@ -15,6 +15,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::rig::{Rig, key};
+use crate::support::timed::timed_in_actix;
 
 /// Longer than anything here may take on a busy machine.
 const BOUND: Duration = Duration::from_secs(30);
@@ -119,78 +120,84 @@ async fn cut_once(rig: &Rig, why: &str, before: u64) {
     assert_eq!(cuts(rig, why), before + 1);
 }
 
-#[actix_web::test]
-async fn a_first_head_that_dribbles_is_given_up_and_others_are_answered_meanwhile() {
-    let rig = Rig::new();
-    rig.serve();
-    let address = serve(&rig, limits(), Leaving::default()).await;
-    let before = cuts(&rig, "slow_head");
-    let mut slow = connect(address).await;
-    slow.write_all(b"GET /token/wx-ser")
-        .await
-        .expect("a part of a head");
-    let mut quick = connect(address).await;
-    assert!(
-        ask(&mut quick, "/token/wx-served")
+#[test]
+fn a_first_head_that_dribbles_is_given_up_and_others_are_answered_meanwhile() {
+    timed_in_actix(async || {
+        let rig = Rig::new();
+        rig.serve();
+        let address = serve(&rig, limits(), Leaving::default()).await;
+        let before = cuts(&rig, "slow_head");
+        let mut slow = connect(address).await;
+        slow.write_all(b"GET /token/wx-ser")
             .await
-            .starts_with("HTTP/1.1 200")
-    );
-    let mut answer = String::new();
-    bounded(slow.read_to_string(&mut answer))
-        .await
-        .expect("an answer");
-    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
-    cut_once(&rig, "slow_head", before).await;
-}
-
-#[actix_web::test]
-async fn a_later_head_that_dribbles_is_given_up_as_well() {
-    let rig = Rig::new();
-    rig.serve();
-    let address = serve(&rig, limits(), Leaving::default()).await;
-    let before = cuts(&rig, "slow_head");
-    let mut slow = connect(address).await;
-    assert!(
-        ask(&mut slow, "/token/wx-served")
-            .await
-            .starts_with("HTTP/1.1 200")
-    );
-    let begun = Instant::now();
-    // A byte now and then: it is the whole head that has a time.
-    let dribbled = bounded(async {
-        for byte in get("/token/wx-served").bytes().cycle() {
-            if slow.write_all(&[byte]).await.is_err() || slow.try_read(&mut [0]).is_ok() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        begun.elapsed()
-    })
-    .await;
-    assert!(dribbled >= limits().head_timeout, "{dribbled:?}");
-    cut_once(&rig, "slow_head", before).await;
-}
-
-#[actix_web::test]
-async fn a_request_that_takes_long_is_no_slow_head() {
-    // Waits for a first token for longer than a head may take.
-    let rig = Rig::patient(limits().head_timeout + Duration::from_millis(500));
-    rig.serve();
-    let address = serve(&rig, limits(), Leaving::default()).await;
-    let before = cuts(&rig, "slow_head");
-    let mut stream = connect(address).await;
-    for (path, status) in [
-        ("/token/wx-served", "200"),
-        ("/token/wx-empty", "503"),
-        ("/token/wx-served", "200"),
-    ] {
-        let answer = ask(&mut stream, path).await;
+            .expect("a part of a head");
+        let mut quick = connect(address).await;
         assert!(
-            answer.starts_with(&format!("HTTP/1.1 {status}")),
-            "{answer}"
+            ask(&mut quick, "/token/wx-served")
+                .await
+                .starts_with("HTTP/1.1 200")
         );
-    }
-    assert_eq!(cuts(&rig, "slow_head"), before);
+        let mut answer = String::new();
+        bounded(slow.read_to_string(&mut answer))
+            .await
+            .expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+        cut_once(&rig, "slow_head", before).await;
+    });
+}
+
+#[test]
+fn a_later_head_that_dribbles_is_given_up_as_well() {
+    timed_in_actix(async || {
+        let rig = Rig::new();
+        rig.serve();
+        let address = serve(&rig, limits(), Leaving::default()).await;
+        let before = cuts(&rig, "slow_head");
+        let mut slow = connect(address).await;
+        assert!(
+            ask(&mut slow, "/token/wx-served")
+                .await
+                .starts_with("HTTP/1.1 200")
+        );
+        let begun = Instant::now();
+        // A byte now and then: it is the whole head that has a time.
+        let dribbled = bounded(async {
+            for byte in get("/token/wx-served").bytes().cycle() {
+                if slow.write_all(&[byte]).await.is_err() || slow.try_read(&mut [0]).is_ok() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            begun.elapsed()
+        })
+        .await;
+        assert!(dribbled >= limits().head_timeout, "{dribbled:?}");
+        cut_once(&rig, "slow_head", before).await;
+    });
+}
+
+#[test]
+fn a_request_that_takes_long_is_no_slow_head() {
+    timed_in_actix(async || {
+        // Waits for a first token for longer than a head may take.
+        let rig = Rig::patient(limits().head_timeout + Duration::from_millis(500));
+        rig.serve();
+        let address = serve(&rig, limits(), Leaving::default()).await;
+        let before = cuts(&rig, "slow_head");
+        let mut stream = connect(address).await;
+        for (path, status) in [
+            ("/token/wx-served", "200"),
+            ("/token/wx-empty", "503"),
+            ("/token/wx-served", "200"),
+        ] {
+            let answer = ask(&mut stream, path).await;
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status}")),
+                "{answer}"
+            );
+        }
+        assert_eq!(cuts(&rig, "slow_head"), before);
+    });
 }
 
 /// A client whose buffers are small, and that has asked for more than all buffers between hold.
@@ -212,106 +219,116 @@ async fn greedy(address: SocketAddr) -> TcpStream {
 
 const REPLIES: usize = 30;
 
-#[actix_web::test]
-async fn a_reader_that_takes_nothing_is_cut_and_others_are_answered_meanwhile() {
-    let rig = Rig::new();
-    rig.serve();
-    let address = serve(&rig, limits(), Leaving::default()).await;
-    let before = cuts(&rig, "slow_reader");
-    let _slow = greedy(address).await;
-    let mut quick = connect(address).await;
-    assert!(
-        ask(&mut quick, "/token/wx-served")
-            .await
-            .starts_with("HTTP/1.1 200")
-    );
-    cut_once(&rig, "slow_reader", before).await;
-    assert!(
-        ask(&mut quick, "/token/wx-served")
-            .await
-            .starts_with("HTTP/1.1 200")
-    );
+#[test]
+fn a_reader_that_takes_nothing_is_cut_and_others_are_answered_meanwhile() {
+    timed_in_actix(async || {
+        let rig = Rig::new();
+        rig.serve();
+        let address = serve(&rig, limits(), Leaving::default()).await;
+        let before = cuts(&rig, "slow_reader");
+        let _slow = greedy(address).await;
+        let mut quick = connect(address).await;
+        assert!(
+            ask(&mut quick, "/token/wx-served")
+                .await
+                .starts_with("HTTP/1.1 200")
+        );
+        cut_once(&rig, "slow_reader", before).await;
+        assert!(
+            ask(&mut quick, "/token/wx-served")
+                .await
+                .starts_with("HTTP/1.1 200")
+        );
+    });
 }
 
-#[actix_web::test]
-async fn a_reader_that_is_slow_and_goes_on_gets_all_of_it() {
-    let rig = Rig::new();
-    let address = serve(&rig, limits(), Leaving::default()).await;
-    let one = ask(&mut connect(address).await, "/openapi.json").await;
-    let mut slow = greedy(address).await;
-    let mut chunk = vec![0; 16 << 10];
-    let begun = Instant::now();
-    let mut left = one.len() * REPLIES;
-    while left > 0 {
-        let read = bounded(slow.read(&mut chunk)).await.expect("more of it");
-        assert!(read > 0, "closed before the last {left} bytes");
-        left -= read;
-        // For longer than the time after which one that takes nothing is cut; then all at once.
-        if begun.elapsed() < limits().reply_timeout * 2 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+#[test]
+fn a_reader_that_is_slow_and_goes_on_gets_all_of_it() {
+    timed_in_actix(async || {
+        let rig = Rig::new();
+        let address = serve(&rig, limits(), Leaving::default()).await;
+        let one = ask(&mut connect(address).await, "/openapi.json").await;
+        let mut slow = greedy(address).await;
+        let mut chunk = vec![0; 16 << 10];
+        let begun = Instant::now();
+        let mut left = one.len() * REPLIES;
+        while left > 0 {
+            let read = bounded(slow.read(&mut chunk)).await.expect("more of it");
+            assert!(read > 0, "closed before the last {left} bytes");
+            left -= read;
+            // For longer than the time after which one that takes nothing is cut; then all at once.
+            if begun.elapsed() < limits().reply_timeout * 2 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
         }
-    }
-    assert!(
-        begun.elapsed() > limits().reply_timeout,
-        "too quick to tell"
-    );
-    assert_eq!(cuts(&rig, "slow_reader"), 0);
+        assert!(
+            begun.elapsed() > limits().reply_timeout,
+            "too quick to tell"
+        );
+        assert_eq!(cuts(&rig, "slow_reader"), 0);
+    });
 }
 
-#[actix_web::test]
-async fn a_connection_is_kept_and_closed_once_it_has_been_idle_for_long() {
-    let rig = Rig::new();
-    rig.serve();
-    let brief = Limits {
-        keep_alive: Duration::from_secs(3),
-        ..limits()
-    };
-    let address = serve(&rig, brief, Leaving::default()).await;
-    let before = cuts(&rig, "slow_head");
-    let mut stream = connect(address).await;
-    for _ in 0..2 {
-        let answer = ask(&mut stream, "/token/wx-served").await;
-        assert!(!answer.contains("connection: close"), "{answer}");
-    }
-    closed(&mut stream).await;
-    assert_eq!(cuts(&rig, "slow_head"), before);
+#[test]
+fn a_connection_is_kept_and_closed_once_it_has_been_idle_for_long() {
+    timed_in_actix(async || {
+        let rig = Rig::new();
+        rig.serve();
+        let brief = Limits {
+            keep_alive: Duration::from_secs(3),
+            ..limits()
+        };
+        let address = serve(&rig, brief, Leaving::default()).await;
+        let before = cuts(&rig, "slow_head");
+        let mut stream = connect(address).await;
+        for _ in 0..2 {
+            let answer = ask(&mut stream, "/token/wx-served").await;
+            assert!(!answer.contains("connection: close"), "{answer}");
+        }
+        closed(&mut stream).await;
+        assert_eq!(cuts(&rig, "slow_head"), before);
+    });
 }
 
-#[actix_web::test]
-async fn a_broker_that_leaves_has_its_clients_come_back_elsewhere() {
-    let rig = Rig::new();
-    rig.serve();
-    let leaving = Leaving::default();
-    let address = serve(&rig, limits(), leaving.clone()).await;
-    let mut stream = connect(address).await;
-    let before = ask(&mut stream, "/token/wx-served").await;
-    assert!(!before.contains("connection: close"), "{before}");
-    leaving.begin();
-    let after = ask(&mut stream, "/token/wx-served").await;
-    assert!(after.starts_with("HTTP/1.1 200"), "{after}");
-    assert!(after.contains("connection: close"), "{after}");
-    closed(&mut stream).await;
-    // Who comes back before a balancer looks away is answered, too.
-    let mut again = connect(address).await;
-    let answer = ask(&mut again, "/token/wx-served").await;
-    assert!(answer.contains("connection: close"), "{answer}");
+#[test]
+fn a_broker_that_leaves_has_its_clients_come_back_elsewhere() {
+    timed_in_actix(async || {
+        let rig = Rig::new();
+        rig.serve();
+        let leaving = Leaving::default();
+        let address = serve(&rig, limits(), leaving.clone()).await;
+        let mut stream = connect(address).await;
+        let before = ask(&mut stream, "/token/wx-served").await;
+        assert!(!before.contains("connection: close"), "{before}");
+        leaving.begin();
+        let after = ask(&mut stream, "/token/wx-served").await;
+        assert!(after.starts_with("HTTP/1.1 200"), "{after}");
+        assert!(after.contains("connection: close"), "{after}");
+        closed(&mut stream).await;
+        // Who comes back before a balancer looks away is answered, too.
+        let mut again = connect(address).await;
+        let answer = ask(&mut again, "/token/wx-served").await;
+        assert!(answer.contains("connection: close"), "{answer}");
+    });
 }
 
-#[actix_web::test]
-async fn what_is_no_http_is_counted() {
-    let rig = Rig::new();
-    let address = serve(&rig, limits(), Leaving::default()).await;
-    let mut stream = connect(address).await;
-    stream
-        .write_all(b"nonsense\r\n\r\n")
-        .await
-        .expect("bytes sent");
-    closed(&mut stream).await;
-    cut_once(&rig, "malformed", 0).await;
-    let mut stream = connect(address).await;
-    let head = format!("GET / HTTP/1.1\r\nx: {}", "y".repeat(200_000));
-    // It may be closed before it has all of it.
-    let _ = stream.write_all(head.as_bytes()).await;
-    closed(&mut stream).await;
-    cut_once(&rig, "head_too_large", 0).await;
+#[test]
+fn what_is_no_http_is_counted() {
+    timed_in_actix(async || {
+        let rig = Rig::new();
+        let address = serve(&rig, limits(), Leaving::default()).await;
+        let mut stream = connect(address).await;
+        stream
+            .write_all(b"nonsense\r\n\r\n")
+            .await
+            .expect("bytes sent");
+        closed(&mut stream).await;
+        cut_once(&rig, "malformed", 0).await;
+        let mut stream = connect(address).await;
+        let head = format!("GET / HTTP/1.1\r\nx: {}", "y".repeat(200_000));
+        // It may be closed before it has all of it.
+        let _ = stream.write_all(head.as_bytes()).await;
+        closed(&mut stream).await;
+        cut_once(&rig, "head_too_large", 0).await;
+    });
 }

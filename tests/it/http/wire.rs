@@ -7,6 +7,7 @@ use std::time::Duration;
 use token_broker::http::{Leaving, Limits, serve_api, serve_ops};
 
 use super::rig::{Rig, TOKEN, key};
+use crate::support::timed::timed_in_actix;
 
 /// Sends bytes as they are and reads until the server closes.
 fn exchange(address: SocketAddr, sent: &[u8]) -> std::io::Result<String> {
@@ -57,97 +58,109 @@ fn head(line: &str) -> String {
     format!("{line} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\nconnection: close\r\n")
 }
 
-#[actix_web::test]
-async fn a_head_request_is_answered_without_a_body() {
-    let rig = Rig::new();
-    rig.serve();
-    let get = ask(&rig, head("GET /token/wx-served") + "\r\n").await;
-    let head = ask(&rig, head("HEAD /token/wx-served") + "\r\n").await;
-    assert!(get.starts_with("HTTP/1.1 200"), "{get}");
-    assert!(get.contains("canary-token"), "{get}");
-    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-    assert!(!head.contains("canary"), "{head}");
-    let length = |answer: &str| {
-        let line = answer
-            .lines()
-            .find(|line| line.starts_with("content-length"));
-        line.map(str::to_owned)
-    };
-    assert_eq!(length(&get), length(&head));
-    assert!(head.ends_with("\r\n\r\n"));
+#[test]
+fn a_head_request_is_answered_without_a_body() {
+    timed_in_actix(async || {
+        let rig = Rig::new();
+        rig.serve();
+        let get = ask(&rig, head("GET /token/wx-served") + "\r\n").await;
+        let head = ask(&rig, head("HEAD /token/wx-served") + "\r\n").await;
+        assert!(get.starts_with("HTTP/1.1 200"), "{get}");
+        assert!(get.contains("canary-token"), "{get}");
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        assert!(!head.contains("canary"), "{head}");
+        let length = |answer: &str| {
+            let line = answer
+                .lines()
+                .find(|line| line.starts_with("content-length"));
+            line.map(str::to_owned)
+        };
+        assert_eq!(length(&get), length(&head));
+        assert!(head.ends_with("\r\n\r\n"));
+    });
 }
 
-#[actix_web::test]
-async fn a_body_that_never_comes_is_given_up() {
-    let rig = Rig::new();
-    rig.serve();
-    let head = head("POST /token/wx-served/report");
-    let sent = head + "content-type: application/json\r\ncontent-length: 100\r\n\r\n{";
-    let answer = ask(&rig, sent).await;
-    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
-    assert!(answer.contains("body_timeout"), "{answer}");
-}
-
-#[actix_web::test]
-async fn a_chunked_body_is_measured_as_it_comes() {
-    let rig = Rig::new();
-    rig.serve();
-    let head = head("POST /token/wx-served/report");
-    let chunk = format!("1000\r\n{}\r\n", "x".repeat(0x1000));
-    let sent = head + "content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
-    let answer = ask(&rig, sent + &chunk + &chunk + "0\r\n\r\n").await;
-    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
-    assert!(answer.contains("body_too_large"), "{answer}");
-}
-
-#[actix_web::test]
-async fn heads_that_are_no_http_are_refused() {
-    let rig = Rig::new();
-    rig.serve();
-    for (sent, status) in [
-        (b"GET /token/\x00 HTTP/1.1\r\n\r\n".to_vec(), "400"),
-        (b"nonsense\r\n\r\n".to_vec(), "400"),
-        (
-            b"GET /token/wx-served HTTP/1.1\r\nhost: x\r\n".to_vec(),
-            "408",
-        ),
-        (
-            format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(200_000)).into_bytes(),
-            "431",
-        ),
-    ] {
+#[test]
+fn a_body_that_never_comes_is_given_up() {
+    timed_in_actix(async || {
+        let rig = Rig::new();
+        rig.serve();
+        let head = head("POST /token/wx-served/report");
+        let sent = head + "content-type: application/json\r\ncontent-length: 100\r\n\r\n{";
         let answer = ask(&rig, sent).await;
+        assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+        assert!(answer.contains("body_timeout"), "{answer}");
+    });
+}
+
+#[test]
+fn a_chunked_body_is_measured_as_it_comes() {
+    timed_in_actix(async || {
+        let rig = Rig::new();
+        rig.serve();
+        let head = head("POST /token/wx-served/report");
+        let chunk = format!("1000\r\n{}\r\n", "x".repeat(0x1000));
+        let sent = head + "content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+        let answer = ask(&rig, sent + &chunk + &chunk + "0\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+        assert!(answer.contains("body_too_large"), "{answer}");
+    });
+}
+
+#[test]
+fn heads_that_are_no_http_are_refused() {
+    timed_in_actix(async || {
+        let rig = Rig::new();
+        rig.serve();
+        for (sent, status) in [
+            (b"GET /token/\x00 HTTP/1.1\r\n\r\n".to_vec(), "400"),
+            (b"nonsense\r\n\r\n".to_vec(), "400"),
+            (
+                b"GET /token/wx-served HTTP/1.1\r\nhost: x\r\n".to_vec(),
+                "408",
+            ),
+            (
+                format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(200_000)).into_bytes(),
+                "431",
+            ),
+        ] {
+            let answer = ask(&rig, sent).await;
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status}")),
+                "{answer}"
+            );
+        }
+    });
+}
+
+#[test]
+fn an_absolute_target_is_served_like_its_path() {
+    timed_in_actix(async || {
+        let rig = Rig::new();
+        rig.serve();
+        let answer = ask(&rig, head("GET http://x/token/wx-served") + "\r\n").await;
         assert!(
-            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            answer.contains(&TOKEN.replace('\\', "\\\\").replace('"', "\\\"")),
             "{answer}"
         );
-    }
+    });
 }
 
-#[actix_web::test]
-async fn an_absolute_target_is_served_like_its_path() {
-    let rig = Rig::new();
-    rig.serve();
-    let answer = ask(&rig, head("GET http://x/token/wx-served") + "\r\n").await;
-    assert!(
-        answer.contains(&TOKEN.replace('\\', "\\\\").replace('"', "\\\"")),
-        "{answer}"
-    );
-}
-
-#[actix_web::test]
-async fn the_operations_listener_serves_metrics() {
-    let rig = Rig::new();
-    let served = async {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        let address = listener.local_addr()?;
-        let server = serve_ops(listener, rig.ops_state(), rig.page(), &Limits::default())?;
-        actix_web::rt::spawn(server);
-        let sent = b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
-        let asked = actix_web::rt::task::spawn_blocking(move || exchange(address, sent));
-        asked.await.map_err(std::io::Error::other)?
-    };
-    let answer = served.await.unwrap_or_else(|error| panic!("{error}"));
-    assert!(answer.contains("text/plain; version=0.0.4"), "{answer}");
-    assert!(answer.contains("token_broker_build_info"));
+#[test]
+fn the_operations_listener_serves_metrics() {
+    timed_in_actix(async || {
+        let rig = Rig::new();
+        let served = async {
+            let listener = TcpListener::bind("127.0.0.1:0")?;
+            let address = listener.local_addr()?;
+            let server = serve_ops(listener, rig.ops_state(), rig.page(), &Limits::default())?;
+            actix_web::rt::spawn(server);
+            let sent = b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+            let asked = actix_web::rt::task::spawn_blocking(move || exchange(address, sent));
+            asked.await.map_err(std::io::Error::other)?
+        };
+        let answer = served.await.unwrap_or_else(|error| panic!("{error}"));
+        assert!(answer.contains("text/plain; version=0.0.4"), "{answer}");
+        assert!(answer.contains("token_broker_build_info"));
+    });
 }

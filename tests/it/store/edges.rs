@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::support::places::heavy;
 use redis::Connection;
 use token_broker::adapters::redis::RedisStore;
 use token_broker::domain::credential::Mode;
@@ -19,6 +18,7 @@ use super::everywhere::patient;
 use super::sample::{ORIGIN, begin, fixed, grant, permit, refresh, secs, stored_grant, subject};
 use super::seals::{K1, seals};
 use super::way::Way;
+use crate::support::places::heavy;
 use crate::support::redis::RedisServer;
 
 /// What may stand in a field by accident: for some it is right, for others it must be refused.

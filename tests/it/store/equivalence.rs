@@ -4,8 +4,8 @@
 use std::env;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
-use crate::support::places::heavy;
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use token_broker::adapters::embedded::EmbeddedStore;
@@ -22,10 +22,13 @@ use super::history::{Step, history};
 use super::past::Call;
 use super::sample::{self, ORIGIN};
 use super::seals::{K1, seals};
+use crate::support::places::heavy;
 use crate::support::redis::RedisServer;
 
 /// Histories in a run, unless `PROPTEST_CASES` says otherwise.
 const CASES: u32 = 120;
+/// In so many worlds side by side: nothing that is timed runs meanwhile.
+const WORLDS: u32 = 2;
 
 /// Stores, and the time that they share with the protocol.
 pub(super) struct World {
@@ -208,6 +211,16 @@ pub(super) fn on_redis(settings: &RedisSettings, now: &Arc<AtomicU64>) -> Vec<Re
 #[test]
 fn the_scripts_and_the_embedded_store_are_the_protocol() {
     let _heavy = heavy();
+    let cases = env::var("PROPTEST_CASES");
+    let cases = cases.ok().and_then(|it| it.parse().ok()).unwrap_or(CASES);
+    thread::scope(|scope| {
+        for _ in 0..WORLDS {
+            scope.spawn(|| live_in_a_world_of_its_own(cases.div_ceil(WORLDS)));
+        }
+    });
+}
+
+fn live_in_a_world_of_its_own(cases: u32) {
     let server = RedisServer::start();
     // In memory where that is to be had: each step waits for the disk otherwise.
     let directory = tempfile::tempdir_in("/dev/shm")
@@ -238,7 +251,5 @@ fn the_scripts_and_the_embedded_store_are_the_protocol() {
             embedded("sealed.redb").sealed_by(sealed()),
         ),
     ]);
-    let world = World { now, stores };
-    let cases = env::var("PROPTEST_CASES");
-    world.live(cases.ok().and_then(|it| it.parse().ok()).unwrap_or(CASES));
+    World { now, stores }.live(cases);
 }

@@ -21,6 +21,7 @@ use super::sample::{begin, refresh, secs, settings, subject};
 use super::signals::Listener;
 use crate::support::cluster::Cluster;
 use crate::support::sentinel::Watched;
+use crate::support::timed::timed;
 
 /// How long the store may be away. The servers take 1.5 s to believe in a death, and a second or two to
 /// agree on who comes next.
@@ -202,77 +203,85 @@ async fn tells_of_a_gap(listener: &mut Listener) {
     assert!(listener.hears(&Signal::Reconnected, BOUND).await);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_master_under_sentinels_is_killed() {
-    let mut watched = Watched::start();
-    let traffic = Traffic::start(&watched.url()).await;
-    let mut listener = traffic.listener();
-    tokio::time::sleep(secs(1)).await;
+#[test]
+fn a_master_under_sentinels_is_killed() {
+    timed(async || {
+        let mut watched = Watched::start();
+        let traffic = Traffic::start(&watched.url()).await;
+        let mut listener = traffic.listener();
+        tokio::time::sleep(secs(1)).await;
 
-    let begun = Instant::now();
-    let port = watched.master().port();
-    watched.master().kill();
-    block_in_place(|| watched.wait_for_takeover(port));
+        let begun = Instant::now();
+        let port = watched.master().port();
+        watched.master().kill();
+        block_in_place(|| watched.wait_for_takeover(port));
 
-    tells_of_a_gap(&mut listener).await;
-    traffic.end("killed under Sentinels", begun).await;
+        tells_of_a_gap(&mut listener).await;
+        traffic.end("killed under Sentinels", begun).await;
+    });
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_master_under_sentinels_hands_over() {
-    let mut watched = Watched::start();
-    let traffic = Traffic::start(&watched.url()).await;
-    let mut listener = traffic.listener();
-    tokio::time::sleep(secs(1)).await;
+#[test]
+fn a_master_under_sentinels_hands_over() {
+    timed(async || {
+        let mut watched = Watched::start();
+        let traffic = Traffic::start(&watched.url()).await;
+        let mut listener = traffic.listener();
+        tokio::time::sleep(secs(1)).await;
 
-    let begun = Instant::now();
-    block_in_place(|| watched.hand_over());
+        let begun = Instant::now();
+        block_in_place(|| watched.hand_over());
 
-    tells_of_a_gap(&mut listener).await;
-    traffic.end("handed over under Sentinels", begun).await;
+        tells_of_a_gap(&mut listener).await;
+        traffic.end("handed over under Sentinels", begun).await;
+    });
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_master_of_a_cluster_is_killed_and_another_hands_over() {
-    let mut cluster = Cluster::start();
-    let traffic = Traffic::start(&cluster.url()).await;
-    let mut listener = traffic.listener();
-    tokio::time::sleep(secs(1)).await;
+#[test]
+fn a_master_of_a_cluster_is_killed_and_another_hands_over() {
+    timed(async || {
+        let mut cluster = Cluster::start();
+        let traffic = Traffic::start(&cluster.url()).await;
+        let mut listener = traffic.listener();
+        tokio::time::sleep(secs(1)).await;
 
-    let begun = Instant::now();
-    cluster.fail_over(1);
-    block_in_place(|| cluster.wait_for_takeover(1));
-    tells_of_a_gap(&mut listener).await;
-    traffic.end("handed over in a cluster", begun).await;
+        let begun = Instant::now();
+        cluster.fail_over(1);
+        block_in_place(|| cluster.wait_for_takeover(1));
+        tells_of_a_gap(&mut listener).await;
+        traffic.end("handed over in a cluster", begun).await;
 
-    let traffic = Traffic::start(&cluster.url()).await;
-    let mut listener = traffic.listener();
-    tokio::time::sleep(secs(1)).await;
-    let begun = Instant::now();
-    cluster.master(2).kill();
-    block_in_place(|| cluster.wait_for_takeover(2));
-    tells_of_a_gap(&mut listener).await;
-    traffic.end("killed in a cluster", begun).await;
+        let traffic = Traffic::start(&cluster.url()).await;
+        let mut listener = traffic.listener();
+        tokio::time::sleep(secs(1)).await;
+        let begun = Instant::now();
+        cluster.master(2).kill();
+        block_in_place(|| cluster.wait_for_takeover(2));
+        tells_of_a_gap(&mut listener).await;
+        traffic.end("killed in a cluster", begun).await;
+    });
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn slots_move_through_a_cluster_while_calls_go_on() {
-    let cluster = Cluster::start();
-    let store = RedisStore::new(&patient(&cluster.url())).unwrap();
-    let of = subject(Mode::Token);
-    let grant = refresh(&store, &of, 1).await;
-    let traffic = Traffic::start(&cluster.url()).await;
-    let begun = Instant::now();
+#[test]
+fn slots_move_through_a_cluster_while_calls_go_on() {
+    timed(async || {
+        let cluster = Cluster::start();
+        let store = RedisStore::new(&patient(&cluster.url())).unwrap();
+        let of = subject(Mode::Token);
+        let grant = refresh(&store, &of, 1).await;
+        let traffic = Traffic::start(&cluster.url()).await;
+        let begun = Instant::now();
 
-    let key = format!("{{{}}}", of.credential.app);
-    let (mut at, slot) = cluster.slot_of(&key);
-    for _ in 0..12 {
-        let next = (at + 1) % cluster.masters().len();
-        block_in_place(|| cluster.move_slot(slot, at, next));
-        at = next;
-        let answer = store.begin(&of, &begin(2)).await.unwrap().answer.begun;
-        assert_eq!(answer, Begun::Fresh(grant.clone()));
-    }
+        let key = format!("{{{}}}", of.credential.app);
+        let (mut at, slot) = cluster.slot_of(&key);
+        for _ in 0..12 {
+            let next = (at + 1) % cluster.masters().len();
+            block_in_place(|| cluster.move_slot(slot, at, next));
+            at = next;
+            let answer = store.begin(&of, &begin(2)).await.unwrap().answer.begun;
+            assert_eq!(answer, Begun::Fresh(grant.clone()));
+        }
 
-    traffic.end("a slot moved twelve times", begun).await;
+        traffic.end("a slot moved twelve times", begun).await;
+    });
 }

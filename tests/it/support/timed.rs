@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use actix_web::rt::System;
 use tokio::runtime::{Builder, Runtime};
 
 use super::places::{Need, Place};
@@ -27,15 +28,22 @@ const TEARDOWN: Duration = Duration::from_secs(5);
 
 /// Runs a test that times a few replicas: to the tenth of a second, or over lives of seconds.
 pub(crate) fn timed<T>(test: impl AsyncFn() -> T) -> T {
-    measured(Need::Time, test)
+    measured(Need::Time, || in_tokio(&test))
 }
 
 /// Runs one that times a dozen replicas, or hundreds of callers.
 pub(crate) fn timed_in_a_crowd<T>(test: impl AsyncFn() -> T) -> T {
-    measured(Need::MuchTime, test)
+    measured(Need::MuchTime, || in_tokio(&test))
 }
 
-fn measured<T>(need: Need, test: impl AsyncFn() -> T) -> T {
+/// Runs one that times a part of the interface by itself, on one thread, as actix runs it.
+pub(crate) fn timed_in_actix<T>(test: impl AsyncFn() -> T) -> T {
+    measured(Need::Time, || {
+        catch_unwind(AssertUnwindSafe(|| System::new().block_on(test())))
+    })
+}
+
+fn measured<T>(need: Need, attempt: impl Fn() -> thread::Result<T>) -> T {
     let mut place = Some(Place::wait_for(need));
     until_it_counts(|run| {
         if run > 1 {
@@ -45,7 +53,7 @@ fn measured<T>(need: Need, test: impl AsyncFn() -> T) -> T {
             wait_for_calm();
         }
         let watch = Watch::begin();
-        let outcome = attempt(&test);
+        let outcome = attempt();
         let withheld = watch.most_withheld();
         println!("run {run}: the machine stood still for up to {withheld:?} of any {WINDOW:?}");
         (outcome, withheld)
@@ -78,7 +86,7 @@ fn say_that_it_runs_again(run: usize) {
 }
 
 /// One run in a runtime of its own, so that nothing of it goes on beside the next.
-fn attempt<T>(test: &impl AsyncFn() -> T) -> thread::Result<T> {
+fn in_tokio<T>(test: &impl AsyncFn() -> T) -> thread::Result<T> {
     let runtime = Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

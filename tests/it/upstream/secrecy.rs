@@ -17,6 +17,7 @@ use super::tls::self_signed;
 use super::wire_server::{
     SECRET, Step, TOKEN, WireServer, client, credential, ok, settings, token_body,
 };
+use crate::support::timed::timed;
 
 #[derive(Clone, Default)]
 struct Captured(Arc<Mutex<Vec<u8>>>);
@@ -128,39 +129,43 @@ async fn ask(settings: &token_broker::adapters::wechat::UpstreamSettings) -> Str
     answers + &format!("{checked:?}\n")
 }
 
-#[tokio::test]
-async fn no_answer_and_no_log_line_of_any_library_at_trace_holds_a_secret() {
-    let captured = Captured::default();
-    let writer = captured.clone();
-    let everything = tracing_subscriber::fmt::layer()
-        .with_writer(move || writer.clone())
-        .with_ansi(false);
-    let logging = tracing_subscriber::registry()
-        .with(everything)
-        .set_default();
+#[test]
+fn no_answer_and_no_log_line_of_any_library_at_trace_holds_a_secret() {
+    timed(async || {
+        let captured = Captured::default();
+        let writer = captured.clone();
+        let everything = tracing_subscriber::fmt::layer()
+            .with_writer(move || writer.clone())
+            .with_ansi(false);
+        let logging = tracing_subscriber::registry()
+            .with(everything)
+            .set_default();
 
-    let answers = ask_everybody().await;
-    drop(logging);
+        let answers = ask_everybody().await;
+        drop(logging);
 
-    let logs = captured.text();
-    for speaker in ["hyper_util", "reqwest", "rustls"] {
-        assert!(logs.contains(speaker), "the capture hears {speaker}");
-    }
-    assert_clean(&answers);
-    assert_clean(&logs);
+        let logs = captured.text();
+        for speaker in ["hyper_util", "reqwest", "rustls"] {
+            assert!(logs.contains(speaker), "the capture hears {speaker}");
+        }
+        assert_clean(&answers);
+        assert_clean(&logs);
+    });
 }
 
-#[tokio::test]
-async fn the_brokers_own_logging_at_trace_lets_no_library_speak_of_requests() {
-    let captured = Captured::default();
-    let writer = captured.clone();
-    let level = "trace,reqwest=trace,hyper=trace,hyper_util=trace,rustls=trace";
-    let logging = telemetry::subscriber(level, true, false, move || writer.clone())
-        .unwrap()
-        .set_default();
+#[test]
+fn the_brokers_own_logging_at_trace_lets_no_library_speak_of_requests() {
+    timed(async || {
+        let captured = Captured::default();
+        let writer = captured.clone();
+        let level = "trace,reqwest=trace,hyper=trace,hyper_util=trace,rustls=trace";
+        let logging = telemetry::subscriber(level, true, false, move || writer.clone())
+            .unwrap()
+            .set_default();
 
-    ask_everybody().await;
-    drop(logging);
+        ask_everybody().await;
+        drop(logging);
 
-    assert_clean(&captured.text());
+        assert_clean(&captured.text());
+    });
 }

@@ -14,6 +14,7 @@ use token_broker::domain::secret::Secret;
 use token_broker::ports::{Checked, Fetched, Upstream};
 
 use super::wire_server::{Step, TOKEN, WireServer, client, credential, ok, settings, token_body};
+use crate::support::timed::timed;
 
 /// A server's side of TLS for a host, and a file with the certificate that vouches for it.
 pub(crate) fn self_signed(host: &str) -> (TlsAcceptor, NamedTempFile) {
@@ -50,54 +51,62 @@ async fn not_sent(server: &WireServer, settings: &UpstreamSettings) -> String {
     }
 }
 
-#[tokio::test]
-async fn a_server_that_no_authority_vouches_for_is_sent_nothing() {
-    let (tls, _) = self_signed("localhost");
-    let server = WireServer::start_tls(tls, answer()).await;
-    let settings = settings(&format!("https://localhost:{}", server.address.port()));
-    assert_eq!(
-        not_sent(&server, &settings).await,
-        "no TLS connection: no trusted authority signed the certificate (upstream.ca_file says which are trusted)"
-    );
+#[test]
+fn a_server_that_no_authority_vouches_for_is_sent_nothing() {
+    timed(async || {
+        let (tls, _) = self_signed("localhost");
+        let server = WireServer::start_tls(tls, answer()).await;
+        let settings = settings(&format!("https://localhost:{}", server.address.port()));
+        assert_eq!(
+            not_sent(&server, &settings).await,
+            "no TLS connection: no trusted authority signed the certificate (upstream.ca_file says which are trusted)"
+        );
+    });
 }
 
-#[tokio::test]
-async fn a_server_that_ca_file_vouches_for_is_asked() {
-    let (tls, ca_file) = self_signed("localhost");
-    let server = WireServer::start_tls(tls, answer()).await;
-    let mut settings = settings(&format!("https://localhost:{}", server.address.port()));
-    settings.ca_file = Some(ca_file.path().to_owned());
-
-    let fetched = client(&settings)
-        .fetch(&credential(Mode::Token), false)
-        .await;
-
-    assert!(matches!(fetched, Fetched::Granted { .. }), "{fetched:?}");
-    assert!(server.requests()[0].contains(" HTTP/1.1\r\n"));
-}
-
-#[tokio::test]
-async fn a_server_with_the_certificate_of_another_host_is_sent_nothing() {
-    let (tls, ca_file) = self_signed("api.weixin.qq.com");
-    let server = WireServer::start_tls(tls, answer()).await;
-    let mut settings = settings(&format!("https://localhost:{}", server.address.port()));
-    settings.ca_file = Some(ca_file.path().to_owned());
-    assert_eq!(
-        not_sent(&server, &settings).await,
-        "no TLS connection: the certificate is for another host"
-    );
-}
-
-#[tokio::test]
-async fn a_connection_cut_after_the_handshake_is_ambiguous() {
-    let (tls, ca_file) = self_signed("localhost");
-    for steps in [vec![], vec![Step::Read]] {
-        let server = WireServer::start_tls(tls.clone(), steps).await;
+#[test]
+fn a_server_that_ca_file_vouches_for_is_asked() {
+    timed(async || {
+        let (tls, ca_file) = self_signed("localhost");
+        let server = WireServer::start_tls(tls, answer()).await;
         let mut settings = settings(&format!("https://localhost:{}", server.address.port()));
         settings.ca_file = Some(ca_file.path().to_owned());
+
         let fetched = client(&settings)
             .fetch(&credential(Mode::Token), false)
             .await;
-        assert!(matches!(fetched, Fetched::Ambiguous(_)), "{fetched:?}");
-    }
+
+        assert!(matches!(fetched, Fetched::Granted { .. }), "{fetched:?}");
+        assert!(server.requests()[0].contains(" HTTP/1.1\r\n"));
+    });
+}
+
+#[test]
+fn a_server_with_the_certificate_of_another_host_is_sent_nothing() {
+    timed(async || {
+        let (tls, ca_file) = self_signed("api.weixin.qq.com");
+        let server = WireServer::start_tls(tls, answer()).await;
+        let mut settings = settings(&format!("https://localhost:{}", server.address.port()));
+        settings.ca_file = Some(ca_file.path().to_owned());
+        assert_eq!(
+            not_sent(&server, &settings).await,
+            "no TLS connection: the certificate is for another host"
+        );
+    });
+}
+
+#[test]
+fn a_connection_cut_after_the_handshake_is_ambiguous() {
+    timed(async || {
+        let (tls, ca_file) = self_signed("localhost");
+        for steps in [vec![], vec![Step::Read]] {
+            let server = WireServer::start_tls(tls.clone(), steps).await;
+            let mut settings = settings(&format!("https://localhost:{}", server.address.port()));
+            settings.ca_file = Some(ca_file.path().to_owned());
+            let fetched = client(&settings)
+                .fetch(&credential(Mode::Token), false)
+                .await;
+            assert!(matches!(fetched, Fetched::Ambiguous(_)), "{fetched:?}");
+        }
+    });
 }

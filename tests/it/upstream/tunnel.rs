@@ -12,6 +12,7 @@ use token_broker::ports::{Fetched, Upstream};
 
 use super::tls::self_signed;
 use super::wire_server::{SECRET, Step, WireServer, client, credential, ok, settings, token_body};
+use crate::support::timed::timed;
 
 /// `user:p@ss` as a proxy is sent it.
 const LOGIN: &str = "proxy-authorization: basic dxnlcjpwqhnz";
@@ -66,43 +67,45 @@ impl TunnelProxy {
     }
 }
 
-#[tokio::test]
-async fn a_fetch_goes_through_a_tunnel_that_shows_the_proxy_nothing_but_the_host() {
-    let (tls, ca_file) = self_signed("api.weixin.test");
-    let answer = [Step::Read, Step::Send(ok(&token_body()))];
-    let upstream = WireServer::start_tls(tls, answer).await;
-    let proxy = TunnelProxy::to(&upstream).await;
-    let mut settings = settings("https://api.weixin.test");
-    settings.ca_file = Some(ca_file.path().to_owned());
-    let url = |login: &str| {
-        Some(Secret::new(format!(
-            "http://{login}127.0.0.1:{}",
-            proxy.port
-        )))
-    };
-    settings.proxy = url("user:p%40ss@");
+#[test]
+fn a_fetch_goes_through_a_tunnel_that_shows_the_proxy_nothing_but_the_host() {
+    timed(async || {
+        let (tls, ca_file) = self_signed("api.weixin.test");
+        let answer = [Step::Read, Step::Send(ok(&token_body()))];
+        let upstream = WireServer::start_tls(tls, answer).await;
+        let proxy = TunnelProxy::to(&upstream).await;
+        let mut settings = settings("https://api.weixin.test");
+        settings.ca_file = Some(ca_file.path().to_owned());
+        let url = |login: &str| {
+            Some(Secret::new(format!(
+                "http://{login}127.0.0.1:{}",
+                proxy.port
+            )))
+        };
+        settings.proxy = url("user:p%40ss@");
 
-    let fetched = client(&settings)
-        .fetch(&credential(Mode::Token), false)
-        .await;
-
-    assert!(matches!(fetched, Fetched::Granted { .. }), "{fetched:?}");
-    assert!(upstream.requests()[0].contains(SECRET), "upstream is told");
-    let heads = proxy.heads();
-    assert_eq!(heads.len(), 1);
-    assert!(heads[0].starts_with("CONNECT api.weixin.test:443 HTTP/1.1\r\n"));
-    assert!(!heads[0].contains(SECRET) && !heads[0].contains("cgi-bin"));
-
-    for login in ["", "user:wrong@"] {
-        settings.proxy = url(login);
         let fetched = client(&settings)
             .fetch(&credential(Mode::Token), false)
             .await;
-        let Fetched::NotSent(why) = fetched else {
-            panic!("{fetched:?}");
-        };
-        assert!(why.contains("the proxy"), "{why}");
-        assert!(!why.contains("wrong"), "{why}");
-    }
-    assert_eq!(upstream.requests().len(), 1, "nothing was sent");
+
+        assert!(matches!(fetched, Fetched::Granted { .. }), "{fetched:?}");
+        assert!(upstream.requests()[0].contains(SECRET), "upstream is told");
+        let heads = proxy.heads();
+        assert_eq!(heads.len(), 1);
+        assert!(heads[0].starts_with("CONNECT api.weixin.test:443 HTTP/1.1\r\n"));
+        assert!(!heads[0].contains(SECRET) && !heads[0].contains("cgi-bin"));
+
+        for login in ["", "user:wrong@"] {
+            settings.proxy = url(login);
+            let fetched = client(&settings)
+                .fetch(&credential(Mode::Token), false)
+                .await;
+            let Fetched::NotSent(why) = fetched else {
+                panic!("{fetched:?}");
+            };
+            assert!(why.contains("the proxy"), "{why}");
+            assert!(!why.contains("wrong"), "{why}");
+        }
+        assert_eq!(upstream.requests().len(), 1, "nothing was sent");
+    });
 }
