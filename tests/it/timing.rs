@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::places::Need;
 use crate::support::stalls::{Stalls, Watch, look};
-use crate::support::timed::{CALM, RUNS, until_it_counts};
+use crate::support::timed::{CALM, REPEATS, RUNS, counts, until_it_counts};
 
 const fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
@@ -126,9 +126,9 @@ fn a_process_that_was_stopped_has_seen_it() {
     child.wait().expect("it ends");
 }
 
-/// How many runs there were of a test that fails in so many, each time with that much withheld; and whether the last
-/// one failed.
-fn runs(failing: usize, withheld: Duration) -> (usize, bool) {
+/// How many runs there were of a test that fails in so many, where failures count from this run on; and whether the
+/// last one failed.
+fn runs(failing: usize, counting: usize) -> (usize, bool) {
     let mut runs = 0;
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         until_it_counts(|number| {
@@ -138,17 +138,26 @@ fn runs(failing: usize, withheld: Duration) -> (usize, bool) {
             } else {
                 Ok(())
             };
-            (outcome, withheld)
+            (outcome, number >= counting)
         });
     }));
     (runs, outcome.is_err())
 }
 
 #[test]
-fn only_a_failure_of_a_calm_machine_or_of_the_last_run_counts() {
-    assert_eq!(runs(0, ms(900)), (1, false));
-    assert_eq!(runs(1, ms(0)), (1, true));
-    assert_eq!(runs(1, CALM), (2, false));
-    assert_eq!(runs(RUNS - 1, CALM), (RUNS, false));
-    assert_eq!(runs(RUNS, CALM), (RUNS, true));
+fn a_test_runs_until_it_passes_or_its_failure_counts() {
+    assert_eq!(runs(0, 1), (1, false));
+    assert_eq!(runs(1, 1), (1, true));
+    assert_eq!(runs(1, 2), (2, false));
+    assert_eq!(runs(9, 3), (3, true));
+}
+
+#[test]
+fn a_failure_counts_on_a_calm_machine_in_the_last_run_and_once_patience_is_over() {
+    let almost = CALM - ms(1);
+    assert!(counts(1, almost, Duration::ZERO));
+    assert!(!counts(1, CALM, Duration::ZERO));
+    assert!(!counts(RUNS - 1, ms(900), REPEATS));
+    assert!(counts(RUNS, ms(900), Duration::ZERO));
+    assert!(counts(1, ms(900), REPEATS + ms(1)));
 }
