@@ -114,7 +114,7 @@ impl Record {
             self.end_attempt(&input.attempt);
             self.state.force = dead;
             if dead {
-                self.state.failures += 1;
+                self.state.failures = self.state.failures.saturating_add(1);
             } else {
                 self.state.failures = 0;
                 self.state.cooldown = None;

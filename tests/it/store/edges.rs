@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use redis::Connection;
 use token_broker::adapters::redis::RedisStore;
 use token_broker::domain::credential::Mode;
-use token_broker::domain::epoch::{Nonce, Version};
-use token_broker::domain::protocol::{Attempt, Claim, Commit, Committed, Record};
+use token_broker::domain::epoch::{Epoch, Nonce, Version};
+use token_broker::domain::protocol::{Attempt, Begun, Claim, Commit, Committed, Failure, Record};
 use token_broker::domain::time::Timestamp;
+use token_broker::domain::upstream_error::ErrorClass;
 use token_broker::ports::{Store, StoreError, Subject};
 use token_broker::sealing::Sealing;
 
@@ -166,6 +167,7 @@ impl Edges {
         let mut twice = whole_grant(now);
         twice.push(("sealed", "1.k1.sealed".to_owned()));
         self.judged_alike(&whole_state(now), &twice).await;
+        self.counts_at_their_end().await;
         self.lost_by_half().await;
         self.no_hash().await;
         self.without_a_right().await;
@@ -198,6 +200,40 @@ impl Edges {
             .map_err(|error| error.clone());
         assert_eq!(claimed, answer, "{state:?} {grant:?}");
         assert_eq!(read_after, expected, "{state:?} {grant:?}");
+    }
+
+    /// A count stays at its end, and what holds it can be read.
+    async fn counts_at_their_end(&mut self) {
+        let now = self.now.load(Ordering::SeqCst);
+        let at = Timestamp::from_micros(now);
+        let of = subject(Mode::Token);
+        let most = Some("4294967295");
+        let mut state = damaged(whole_state(now), "failures", most);
+        state.retain(|(field, _)| *field != "used");
+        let part = now / (24 * 3600 * 1_000_000 / 24);
+        state.push(("used", format!("{part}:4294967295")));
+        self.ask(redis::cmd("HSET").arg(state_key(&of)).arg(&state));
+        let mut expected = self.look_at(&of).await.unwrap();
+        let attempt = Attempt {
+            epoch: Epoch(VERSION + 9),
+            nonce: Nonce(7),
+        };
+        let failure = Failure {
+            attempt,
+            class: ErrorClass::Busy,
+            cooldown: secs(0),
+            secret: begin(2).secret,
+        };
+
+        self.store.fail(&of, &failure).await.unwrap();
+        expected.fail(&failure, &of.rules, at);
+        assert_eq!(self.look_at(&of).await.as_ref(), Ok(&expected));
+
+        let begin = begin(2);
+        let begun = self.store.begin(&of, &begin).await.unwrap().answer.begun;
+        assert_eq!(begun, expected.begin(&begin, &of.rules, at));
+        assert!(matches!(begun, Begun::Granted(permit) if permit.failures == u32::MAX));
+        assert_eq!(self.look_at(&of).await, Ok(expected));
     }
 
     /// The state was evicted, or the grant was.

@@ -22,7 +22,7 @@ local function add_used(state)
   for _, item in ipairs(state.used) do
     if item.part + PARTS > part and item.part <= part then
       if item.part == part then
-        item.count, counted = item.count + 1, true
+        item.count, counted = one_more(item.count), true
       end
       kept[#kept + 1] = item
     end

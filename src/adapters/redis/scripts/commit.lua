@@ -51,7 +51,7 @@ function Record:take_stable(input, current)
     self:end_attempt()
     state.force = dead
     if dead then
-      state.failures = state.failures + 1
+      state.failures = one_more(state.failures)
     else
       state.failures = 0
       self:end_cooldown()

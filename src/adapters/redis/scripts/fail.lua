@@ -11,7 +11,7 @@ function Record:fail()
   end
   if current then
     self:end_attempt()
-    state.failures = state.failures + 1
+    state.failures = one_more(state.failures)
     state.cooldown_class = argument.class
     state.cooldown_until = now + number('cooldown')
     state.cooldown_secret = argument.secret

@@ -17,6 +17,13 @@ local CLASSES = set_of('busy bad_secret bad_appid bad_request ip_not_whitelisted
   'unknown unclear')
 local VERDICTS = set_of('accepted refused inconclusive')
 
+-- No count is larger: it stays there.
+local MOST = 4294967295
+
+local function one_more(count)
+  return math.min(count + 1, MOST)
+end
+
 local function read_number(text, largest)
   if #text <= 16 and string.match(text, '^%d+$') and tonumber(text) <= (largest or LARGEST) then
     return tonumber(text)
@@ -41,7 +48,7 @@ end
 local function read_used(text)
   local used = {}
   local rest = string.gsub(text == '' and '' or text .. ',', '(%d+):(%d+),', function(part, count)
-    part, count = read_number(part), read_number(count, 4294967295)
+    part, count = read_number(part), read_number(count, MOST)
     if not part or not count or count == 0 then
       return nil -- stays in the rest
     end
@@ -66,7 +73,7 @@ end
 -- How each kind of field is read (nil: it cannot be) and written.
 local KINDS = {
   number = { read = read_number, write = whole },
-  count = { read = function(text) return read_number(text, 4294967295) end, write = whole },
+  count = { read = function(text) return read_number(text, MOST) end, write = whole },
   flag = {
     read = function(text)
       if text == '1' or text == '0' then
