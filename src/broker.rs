@@ -12,15 +12,17 @@ use crate::domain::app_id::AppId;
 use crate::domain::credential::Kind;
 use crate::domain::epoch::Version;
 use crate::domain::grant::Grant;
-use crate::domain::replica::{BlockedBy, View, WhyNot};
+use crate::domain::replica::{BlockedBy, Reading, View, WhyNot};
 use crate::domain::secret::Digest;
+use crate::domain::time::Moment;
 use crate::fingerprint::digest_of;
 use crate::ports::{Clock, StoreError};
 use crate::refresher::{Report, ReportVerdict, StepEnd};
 use crate::scheduler::{Desk, Errand};
 use crate::snapshot::{Reader, SlotId};
 
-/// How often a waiting request has the store read: signals may be lost.
+/// How often a waiting request has the store read: signals may be lost. Where the store is there, no request is
+/// refused by what was read longer ago.
 const ATTEND_EVERY: Duration = Duration::from_millis(500);
 
 /// Answers requests.
@@ -254,7 +256,7 @@ impl Broker {
             return Some(Ok(served));
         }
         let now = self.clock.now();
-        let attempted = view.may_answer(now);
+        let settled = view.may_answer(now) && has_heard(view, now);
         let hopeless = match view.why_not {
             _ if view.removed => true,
             WhyNot::Paused
@@ -262,7 +264,7 @@ impl Broker {
             | WhyNot::BudgetSpent
             | WhyNot::StoreAway
             | WhyNot::StoreUnusable
-            | WhyNot::UpstreamAway => view.servable(now).is_none() && attempted,
+            | WhyNot::UpstreamAway => view.servable(now).is_none() && settled,
             WhyNot::Starting => false,
         };
         hopeless.then(|| Err(self.refusal(view)))
@@ -386,4 +388,10 @@ impl Broker {
     pub fn now(&self) -> crate::domain::time::Moment {
         self.clock.now()
     }
+}
+
+/// Whether the store was read so lately that another replica can hardly have put a token there since; or is away.
+fn has_heard(view: &View, now: Moment) -> bool {
+    let lately = |reading: &Arc<Reading>| now.boot.saturating_sub(reading.sent.boot) < ATTEND_EVERY;
+    view.trouble.is_some() || view.reading.as_ref().is_some_and(lately)
 }

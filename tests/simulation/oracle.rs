@@ -52,7 +52,9 @@ struct Told {
     version: Version,
     value: String,
     /// Since when nothing kept it from its work: it ran, and the store was there.
+    able: bool,
     able_since: Duration,
+    runs: bool,
     running_since: Duration,
     /// Since when it could hear of this version's death: it stood still, or was away from the store, until then,
     /// and knew of no such version.
@@ -186,10 +188,13 @@ impl Oracle {
                 ..Told::default()
             };
         }
-        if node.gate.is_stopped() {
+        let runs = !node.gate.is_stopped();
+        let able = runs && self.store.link(node.number) == Link::Up;
+        // Since when, at the latest: it was not when it was last looked at.
+        if !std::mem::replace(&mut told.runs, runs) {
             told.running_since = now;
         }
-        if node.gate.is_stopped() || self.store.link(node.number) != Link::Up {
+        if !std::mem::replace(&mut told.able, able) {
             told.able_since = now;
         }
     }

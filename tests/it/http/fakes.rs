@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use token_broker::domain::app_id::AppId;
 use token_broker::domain::credential::Credential;
 use token_broker::domain::epoch::Nonce;
+use token_broker::domain::grant::Grant;
 use token_broker::domain::protocol::{
     Attempt, Begin, Claim, Claimed, Commit, Committed, Failure, Judge, Judged, PutBack,
     PutBackAnswer, Record, SetPause, Suspect,
@@ -114,6 +115,14 @@ impl MemoryStore {
     /// The machine is suspended between the next reading's question and its answer.
     pub(super) fn sleep_in_the_next_reading(&self, time: Duration) {
         *self.sleep.lock().unwrap_or_else(PoisonError::into_inner) = time;
+    }
+
+    /// Another replica has stored this grant, and no signal has told of it.
+    pub(super) fn come_to_hold(&self, credential: &Credential, grant: Grant) {
+        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        let record = records.entry(credential.clone()).or_default();
+        record.state.version = grant.version;
+        record.grant = Some(grant);
     }
 
     pub(super) fn go_away(&self) {

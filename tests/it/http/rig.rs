@@ -309,16 +309,21 @@ pub(super) fn commit(
     token: &str,
     version: Version,
 ) {
+    let grant = grant(token, version, now);
+    let life = grant.life();
+    publisher.update(id, |replica| replica.committed(grant, now.after(life), now));
+}
+
+/// This token, as one that was stored at `now`.
+pub(super) fn grant(token: &str, version: Version, now: Moment) -> Grant {
     let issued_at = Timestamp::from_micros(micros(now.wall));
-    let life = Duration::from_secs(7200);
-    let grant = Grant {
+    Grant {
         version,
         value: Secret::new(token),
         digest: digest(token),
         issued_at,
-        expires_at: issued_at + life,
-    };
-    publisher.update(id, |replica| replica.committed(grant, now.after(life), now));
+        expires_at: issued_at + Duration::from_secs(7200),
+    }
 }
 
 pub(crate) async fn answer(

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use actix_web::test::TestRequest;
 
-use token_broker::ports::Clock as _;
+use token_broker::domain::epoch::Version;
+use token_broker::domain::upstream_error::UpstreamError;
+use token_broker::ports::{Clock as _, Fetched};
 
-use super::rig::{EMPTY, Rig, SERVED, TOKEN, VERSION, key, next_key, with_key};
+use super::rig::{EMPTY, Rig, SERVED, TOKEN, VERSION, grant, key, next_key, with_key};
 use crate::support::timed::timed_in_actix;
 
 #[actix_web::test]
@@ -192,4 +194,24 @@ fn a_caller_with_a_rate_is_held_to_it_and_no_other() {
             "a reload is no fresh burst"
         );
     });
+}
+
+#[actix_web::test]
+async fn nobody_is_refused_a_token_that_another_replica_has_stored_meanwhile() {
+    let rig = Rig::working();
+    rig.upstream.will_issue(Fetched::Refused(UpstreamError {
+        code: 45011,
+        message: String::from("api minute-quota reach limit"),
+        rid: None,
+        ip: None,
+    }));
+    let refused = rig.get("reader", "/token/wx-served").await;
+    assert_eq!(refused.problem(), "refused_by_upstream");
+
+    let token = grant(TOKEN, Version(VERSION), rig.clock.now());
+    rig.store
+        .come_to_hold(rig.publisher.credential(rig.id(SERVED)), token);
+    rig.clock.advance(Duration::from_secs(1));
+    let served = rig.get("reader", "/token/wx-served").await;
+    assert_eq!(served.json()["access_token"], TOKEN);
 }
