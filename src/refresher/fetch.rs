@@ -1,16 +1,16 @@
-//! One refresh: lease, fetch, commit. The order of these lines is the protocol; read it top to bottom.
+//! One refresh: lease, fetch, commit (`commit.rs`). The order of these lines is the protocol; read it top to bottom.
 
 use std::time::Duration;
 
-use tracing::{Instrument as _, error, warn};
+use tracing::{Instrument as _, warn};
 
-use super::line::{log_refreshed, log_refused};
+use super::line::log_refused;
 use super::ticket::Means;
 use super::{EARLY, Refresher, StepEnd, traced};
 use crate::domain::epoch::{Nonce, Version};
 use crate::domain::grant::Grant;
 use crate::domain::history::What;
-use crate::domain::protocol::{Attempt, Begin, Begun, Commit, Committed, Failure, Permit, Reason};
+use crate::domain::protocol::{Attempt, Begin, Begun, Failure, Permit, Reason};
 use crate::domain::replica::BlockedBy;
 use crate::domain::secret::Fingerprint;
 use crate::domain::time::{Moment, Timestamp};
@@ -21,18 +21,18 @@ use crate::snapshot::SlotId;
 
 /// How often a change is sent to the store before it is given up: a lost reply is common, and every
 /// change may be repeated.
-const TRIES: u32 = 2;
+pub(super) const TRIES: u32 = 2;
 
 /// One attempt under way.
-struct Attempting {
-    id: SlotId,
-    reason: Reason,
-    attempt: Attempt,
+pub(super) struct Attempting {
+    pub(super) id: SlotId,
+    pub(super) reason: Reason,
+    pub(super) attempt: Attempt,
     permit: Permit,
     /// Which secret the lease was asked for with: one that replaces it meanwhile is not to blame.
     secret: Fingerprint,
     /// Before `begin` was sent: from here the lease's validity and the grant's life are counted.
-    started: Moment,
+    pub(super) started: Moment,
 }
 
 impl Refresher {
@@ -245,96 +245,6 @@ impl Refresher {
         }
     }
 
-    async fn commit_fetched(
-        &self,
-        attempting: Attempting,
-        grant: Grant,
-        expires: Moment,
-    ) -> StepEnd {
-        let Attempting {
-            id,
-            reason,
-            attempt,
-            started,
-            ..
-        } = attempting;
-        let credential = self.publisher.credential(id).clone();
-        let commit = Commit {
-            attempt,
-            grant: grant.clone(),
-        };
-        match self.commit(id, &commit).await {
-            Ok(Committed::Stored {
-                version,
-                expires_at,
-            }) => {
-                let renewed = version == grant.version;
-                let extra = expires_at.since(grant.expires_at);
-                let stored = Grant {
-                    version,
-                    expires_at,
-                    ..grant
-                };
-                let life = stored.life();
-                self.publisher.update(id, |replica| {
-                    replica.committed(stored, expires.after(extra), started);
-                    let what = if renewed {
-                        What::Refreshed(reason)
-                    } else {
-                        What::NotRenewed
-                    };
-                    replica.note(what, started);
-                });
-                self.read(id).await;
-                log_refreshed(&credential, version, reason, life, renewed);
-                if renewed {
-                    StepEnd::Done
-                } else {
-                    self.not_renewed(id)
-                }
-            }
-            Ok(Committed::Late) => {
-                self.metrics.overlap_detected(&credential.app);
-                self.note(id, What::Overlapped);
-                error!(
-                    appid = %credential.app, kind = %credential.kind, epoch = %attempt.epoch,
-                    "two fetches overlapped: this one came too late to be stored; the current token is watched and replaced"
-                );
-                self.read(id).await;
-                StepEnd::Done
-            }
-            Err(failure) => {
-                self.metrics.pending(&credential.app);
-                error!(
-                    appid = %credential.app, kind = %credential.kind, version = %grant.version, error = %failure,
-                    "the fetched token cannot be stored; this replica serves it and offers it again"
-                );
-                self.publisher.update(id, |replica| {
-                    replica.keep_pending(grant, expires, Some(attempt), started);
-                    replica.note(What::Unstored(reason), started);
-                });
-                self.store_failed(id, &failure)
-            }
-        }
-    }
-
-    /// commit, repeated where the answer was lost.
-    pub(super) async fn commit(
-        &self,
-        id: SlotId,
-        commit: &Commit,
-    ) -> Result<Committed, StoreError> {
-        let subject = self.publisher.subject(id);
-        let mut tries = 1;
-        loop {
-            match self.store.commit(&subject, commit).await {
-                Ok(committed) => return Ok(committed.answer),
-                Err(StoreError::Away(_)) if tries < TRIES => tries += 1,
-                Err(failure) => return Err(failure),
-            }
-        }
-    }
-
     async fn fetch_refused(&self, attempting: &Attempting, error: &UpstreamError) -> StepEnd {
         let credential = self.publisher.credential(attempting.id);
         let class = error.class_for(credential.kind);
@@ -393,18 +303,5 @@ impl Refresher {
             }
         }
         self.read(id).await;
-    }
-
-    /// A stable token came back the same although it was due: upstream renews it a little later.
-    fn not_renewed(&self, id: SlotId) -> StepEnd {
-        let now = self.clock.now();
-        let due = self.publisher.inspect(id, |replica| {
-            replica.next(now).is_some_and(|plan| plan.at <= now.boot)
-        });
-        if due {
-            self.back_off(id, BlockedBy::NotRenewed)
-        } else {
-            StepEnd::Done
-        }
     }
 }

@@ -7,6 +7,7 @@
 
 mod alone;
 mod check;
+mod commit;
 mod fetch;
 mod line;
 mod offer;

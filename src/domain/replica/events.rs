@@ -9,7 +9,6 @@ use crate::domain::epoch::Version;
 use crate::domain::grant::Grant;
 use crate::domain::protocol::{Attempt, Permit, Record};
 use crate::domain::rules::Rules;
-use crate::domain::secret::Digest;
 use crate::domain::state::{Memory, State};
 use crate::domain::time::{Moment, Timestamp, micros};
 
@@ -307,40 +306,6 @@ impl Replica {
         }
     }
 
-    /// Upstream accepted the held or the stored grant in a check begun at `sent`.
-    pub fn accepted(&mut self, version: Version, sent: Moment) {
-        self.attempted_at = Some(sent);
-        if self
-            .held
-            .as_ref()
-            .is_some_and(|held| held.grant.version == version)
-        {
-            self.vouched_at = Some(sent);
-        }
-        if self.doubted().is_some_and(|grant| grant.version == version) {
-            // The next reading takes it over.
-            self.refused_digest = None;
-        }
-    }
-
-    /// Upstream refused the held grant. Its version stays a floor. Answers whether it was still held.
-    pub fn refused(&mut self, version: Version, now: Moment) -> Option<Version> {
-        self.attempted_at = Some(now);
-        let held = self.held.take_if(|held| held.grant.version == version)?;
-        self.refused_digest = Some(held.grant.digest);
-        Some(held.grant.version)
-    }
-
-    /// A check brought nothing.
-    pub fn check_failed(&mut self, now: Moment) {
-        self.attempted_at = Some(now);
-    }
-
-    /// No check of this credential before `wait` from now.
-    pub fn checked(&mut self, now: Moment, wait: Duration) {
-        self.next_check = now.boot + wait;
-    }
-
     /// A step could not be finished: nothing is tried for `wait`.
     pub fn block(&mut self, by: BlockedBy, now: Moment, wait: Duration) {
         self.blocked = Some(Blocked {
@@ -382,25 +347,5 @@ impl Replica {
                 .charge(self.seen.forced_budget, wall);
         }
         Ok(Version(wall.as_micros().max(self.floor.0 + 1)))
-    }
-
-    /// Upstream refused this token, and a check may yet tell: the store, which was away when it was found dead, or
-    /// which lost that, says that it lives.
-    fn has_refused(&self, grant: &Grant) -> bool {
-        self.rules.checkable && self.was_refused(&grant.digest)
-    }
-
-    /// The stored grant where this replica saw it refused, and the store knows nothing of it: it is checked at
-    /// once, and not served before it was accepted.
-    #[must_use]
-    pub fn doubted(&self) -> Option<&Grant> {
-        let stored = self.reading.as_ref()?.record.servable()?;
-        self.has_refused(stored).then_some(stored)
-    }
-
-    /// Whether upstream refused this very value lately.
-    #[must_use]
-    pub fn was_refused(&self, digest: &Digest) -> bool {
-        self.refused_digest.as_ref() == Some(digest)
     }
 }

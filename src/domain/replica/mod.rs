@@ -5,6 +5,7 @@
 //! last read, the *grant it holds* (which may be newer than the store's), and its *floor*, the highest
 //! version it ever served, below which it never serves again.
 
+mod checks;
 mod events;
 mod plan;
 mod view;
