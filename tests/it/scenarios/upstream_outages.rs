@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use wechat_simulator::{Call, Endpoint, Fault, FaultKind, Settings as WeChatSettings, Simulator};
 
 use crate::support::broker::{Reply, TestBroker};
-use crate::support::fleet::{APP, Fleet, Kept, apps, eventually, wechat_with};
+use crate::support::fleet::{APP, Fleet, Kept, SET_UP, apps, eventually, wechat_with};
 use crate::support::settings::{LIFE, OVERLAP, Settings};
 use crate::support::timed::{timed, timed_in_a_crowd};
 
@@ -97,8 +97,7 @@ async fn three_long_lived_replicas() -> (Fleet, Instant) {
     let mut fleet = Fleet::without_replicas(Kept::InRedis, wechat, longer).await;
     fleet.add(3).await;
     for replica in &fleet.replicas {
-        let bound = Duration::from_secs(10);
-        replica.caller().token_within(APP, bound).await;
+        replica.caller().token_within(APP, SET_UP).await;
     }
     let issued = just_fetched(&fleet, LONG_LIFE).await;
     (fleet, issued)

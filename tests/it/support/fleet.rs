@@ -16,6 +16,9 @@ use super::stores::{Kind, SharedStore};
 /// The app of a fleet that has one.
 pub(crate) const APP: &str = "wx0000000000000001";
 
+/// How long a fleet may take until it serves: what a test is about begins after that.
+pub(crate) const SET_UP: Duration = Duration::from_secs(60);
+
 /// Which store a fleet shares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kept {
@@ -135,8 +138,7 @@ impl Fleet {
         fleet.add(replicas).await;
         for replica in &fleet.replicas {
             for app in apps {
-                let bound = Duration::from_secs(10);
-                replica.caller().token_within(&app.appid, bound).await;
+                replica.caller().token_within(&app.appid, SET_UP).await;
             }
         }
         fleet
