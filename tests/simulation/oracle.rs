@@ -190,11 +190,11 @@ impl Oracle {
         }
         let runs = !node.gate.is_stopped();
         let able = runs && self.store.link(node.number) == Link::Up;
-        // Since when, at the latest: it was not when it was last looked at.
-        if !std::mem::replace(&mut told.runs, runs) {
+        // Since when, at the latest: it may have come to be so a moment ago.
+        if !(std::mem::replace(&mut told.runs, runs) && runs) {
             told.running_since = now;
         }
-        if !std::mem::replace(&mut told.able, able) {
+        if !(std::mem::replace(&mut told.able, able) && able) {
             told.able_since = now;
         }
     }
@@ -336,8 +336,10 @@ impl Oracle {
                 "r{number} refuses, and nothing is wrong: {refusal:?}"
             ));
         }
-        // Its wall clock was set forward: until the store is read again, the token may have expired.
-        let stepped = view.grant.is_some() && view.servable(moment).is_none();
+        // Its wall clock was set forward: until the store is read again, or WeChat has answered a check, the token
+        // may have expired, or the machine may have slept.
+        let slept = !view.may_answer(moment) && moment.boot < view.answer_until.boot;
+        let stepped = view.grant.is_some() && (slept || view.servable(moment).is_none());
         if !promise.refusals || stepped {
             return;
         }
