@@ -50,6 +50,11 @@ pub(crate) fn take(actor: &mut Actor, flight: Flight, context: &mut Context<'_>)
             let call = judge(stored.version, &answer, false);
             context.send(call, Then::ProbeJudged { refused, away })
         }
+        Then::TokenProbed if away => {
+            back_off(actor, context, BlockedBy::UpstreamAway);
+            None
+        }
+        Then::TokenProbed => begin(actor, Reason::Repair, context),
         Then::ProbeJudged {
             refused: version,
             away: unheard,

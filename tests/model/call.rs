@@ -31,17 +31,25 @@ pub(crate) enum Call {
         force: bool,
     },
     Check(Box<Grant>),
+    /// The same of the access token that a ticket is asked for with.
+    CheckAccessToken,
 }
 
 impl Call {
     /// Whether it goes to the store; the others go to upstream.
     pub(crate) const fn is_for_store(&self) -> bool {
-        !matches!(self, Self::Fetch { .. } | Self::Check(_))
+        !matches!(
+            self,
+            Self::Fetch { .. } | Self::Check(_) | Self::CheckAccessToken
+        )
     }
 
     /// Whether it changes anything: a read or a check that comes late does not.
     pub(crate) const fn changes(&self) -> bool {
-        !matches!(self, Self::Read | Self::Ask | Self::Check(_))
+        !matches!(
+            self,
+            Self::Read | Self::Ask | Self::Check(_) | Self::CheckAccessToken
+        )
     }
 }
 

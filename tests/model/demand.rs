@@ -29,7 +29,9 @@ impl Demand {
         actor.runs()
             && match self {
                 Self::Report => {
-                    actor.errand.is_none() && actor.serves(world.now, world.setting).is_some()
+                    !world.setting.ticket
+                        && actor.errand.is_none()
+                        && actor.serves(world.now, world.setting).is_some()
                 }
                 Self::Force => actor.flight.is_none(),
                 Self::Pause => actor.errand.is_none() && !paused,

@@ -20,6 +20,8 @@ pub(crate) struct Setting {
     pub(crate) mode: Mode,
     /// The budget is small enough to be spent within a history.
     pub(crate) scarce: bool,
+    /// It is a ticket: it cannot be checked, and is asked for with an access token, which is always there.
+    pub(crate) ticket: bool,
     pub(crate) sabotage: Sabotage,
 }
 
@@ -27,6 +29,7 @@ impl Setting {
     pub(crate) const TOKEN: Self = Self {
         mode: Mode::Token,
         scarce: false,
+        ticket: false,
         sabotage: Sabotage::None,
     };
     pub(crate) const SCARCE: Self = Self {
@@ -35,6 +38,10 @@ impl Setting {
     };
     pub(crate) const STABLE: Self = Self {
         mode: Mode::Stable,
+        ..Self::TOKEN
+    };
+    pub(crate) const TICKET: Self = Self {
+        ticket: true,
         ..Self::TOKEN
     };
 
@@ -47,6 +54,7 @@ impl Setting {
     pub(crate) fn rules(self) -> Rules {
         let rules = Rules {
             mode: self.mode,
+            checkable: !self.ticket,
             ..rules()
         };
         let rules = if self.scarce {

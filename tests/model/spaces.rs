@@ -143,10 +143,11 @@ fn holds(name: &str, space: &Space) {
 }
 
 /// Every setting.
-const SETTINGS: [(&str, Setting); 3] = [
+const SETTINGS: [(&str, Setting); 4] = [
     ("token mode", Setting::TOKEN),
     ("a scarce budget", Setting::SCARCE),
     ("stable mode", Setting::STABLE),
+    ("a ticket", Setting::TICKET),
 ];
 
 #[test]

@@ -28,6 +28,8 @@ pub(crate) const SECRET: Fingerprint = Fingerprint::new(7);
 pub(crate) enum Then {
     /// The check before a repair.
     Probed(Box<Grant>),
+    /// The same for a ticket, with its access token.
+    TokenProbed,
     /// What that check said is told to the store; whether upstream answered at all.
     ProbeJudged {
         refused: Option<Version>,
@@ -185,9 +187,12 @@ fn refresh(actor: &Actor, reason: Reason, context: &mut Context<'_>) -> Option<F
         .replica
         .record()
         .and_then(|(record, _)| record.servable());
+    let probes = reason == Reason::Repair && !context.setting.lacks(Sabotage::Probe);
+    if probes && context.setting.ticket {
+        return context.send(Call::CheckAccessToken, Then::TokenProbed);
+    }
     if let Some(stored) = stored
-        && reason == Reason::Repair
-        && !context.setting.lacks(Sabotage::Probe)
+        && probes
     {
         let stored = Box::new(stored.clone());
         return context.send(Call::Check(stored.clone()), Then::Probed(stored));
@@ -222,8 +227,11 @@ fn offer(actor: &mut Actor, context: &Context<'_>) -> Option<Flight> {
     context.send(Call::Commit(Box::new(commit)), Then::Offered)
 }
 
-/// Asks upstream about the held grant before it is put back.
+/// Asks upstream about the held grant before it is put back. What cannot be checked is replaced.
 pub(crate) fn put_back(actor: &mut Actor, context: &Context<'_>) -> Option<Flight> {
+    if context.setting.ticket {
+        return read(context, Then::ReadAndEnd);
+    }
     let sent = context.clock();
     check_held(actor, context, |version| Then::PutBackChecked {
         version,
