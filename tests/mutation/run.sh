@@ -82,7 +82,7 @@ domain)
     mutate "$@" --iterate -- --test model
     ;;
 whole)
-    CARGO_TARGET_DIR=$target/mutation/whole cargo mutants --output "$target/mutation" --no-shuffle --colors never "$@" || [ $? -le 3 ]
+    TIMED_RUNS=1 CARGO_TARGET_DIR=$target/mutation/whole cargo mutants --output "$target/mutation" --no-shuffle --colors never "$@" || [ $? -le 3 ]
     ;;
 *)
     echo "run.sh domain [FILE...] or run.sh whole FILE..." >&2

@@ -20,8 +20,9 @@ use super::stalls::{WINDOW, Watch};
 /// A failure counts where the machine withheld less than this of any half second. What the tests bound most tightly,
 /// some tenths of a second, is a chain of a dozen calls between threads, each of which waits for its turn.
 pub(crate) const CALM: Duration = Duration::from_millis(50);
-/// How often a test is run at most: the last failure counts, whatever the machine does.
-pub(crate) const RUNS: usize = 4;
+/// How often a test is run at most: the last failure counts, whatever the machine does. `TIMED_RUNS=1` is for mutants,
+/// whose tests are to fail.
+const RUNS: usize = 4;
 /// How long all further runs of a process may take together: of a machine that stands still for longer, a person has
 /// to hear.
 pub(crate) const REPEATS: Duration = Duration::from_secs(400);
@@ -50,6 +51,8 @@ pub(crate) fn timed_in_actix<T>(test: impl AsyncFn() -> T) -> T {
 fn measured<T>(need: Need, attempt: impl Fn() -> thread::Result<T>) -> T {
     static REPEATED: Mutex<Duration> = Mutex::new(Duration::ZERO);
     let repeated = || REPEATED.lock().expect("nobody panics with it");
+    let runs = std::env::var("TIMED_RUNS").ok();
+    let runs = runs.and_then(|runs| runs.parse().ok()).unwrap_or(RUNS);
     let mut place = Some(Place::wait_for(need));
     until_it_counts(|run| {
         if run > 1 {
@@ -68,14 +71,13 @@ fn measured<T>(need: Need, attempt: impl Fn() -> thread::Result<T>) -> T {
         if run > 1 {
             *repeated() += begun.elapsed();
         }
-        (outcome, counts(run, withheld, *repeated()))
+        (outcome, run >= runs || counts(withheld, *repeated()))
     })
 }
 
-/// Whether the run of this number, if it failed, is a failure of the test: with so much withheld meanwhile, and all
-/// further runs having taken so long.
-pub(crate) fn counts(run: usize, withheld: Duration, repeated: Duration) -> bool {
-    withheld < CALM || run == RUNS || repeated > REPEATS
+/// Whether a failure is one of the test: with so much withheld meanwhile, and all further runs having taken so long.
+pub(crate) fn counts(withheld: Duration, repeated: Duration) -> bool {
+    withheld < CALM || repeated > REPEATS
 }
 
 /// Calls `run`, with the number of the run, until it passes, or fails and says that this counts.
