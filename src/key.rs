@@ -2,13 +2,17 @@
 //! only the SHA-256 of the whole key, so that its configuration gives no key away.
 
 use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
+use subtle::{Choice, ConstantTimeEq as _};
 
 use crate::domain::caller::CallerId;
 use crate::domain::secret::{Digest, Secret};
 
 const PREFIX: &str = "tbk_";
 const RANDOM_BYTES: usize = 32;
+const RANDOM_DIGITS: usize = RANDOM_BYTES * 2;
+
+/// What stands before a key in an `Authorization` header.
+const SCHEME: &str = "Bearer ";
 
 /// A key as a caller presented it: whose it claims to be, and its hash. The key itself is not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,13 +34,14 @@ impl<'a> CallerKey<'a> {
     /// Reads a key; `None` for anything of another form.
     #[must_use]
     pub fn parse(key: &'a str) -> Option<Self> {
-        let (id, random) = key.strip_prefix(PREFIX)?.split_once('_')?;
-        // Counted to the end: one comparison a byte less than `all`, and many bytes at a time.
+        // From its end, whose length is known: nothing is searched for.
+        let (front, random) = key.split_at_checked(key.len().checked_sub(RANDOM_DIGITS)?)?;
+        let id = front.strip_prefix(PREFIX)?.strip_suffix('_')?;
+        // Of a known length and looked at to the last: many bytes at a time.
+        let random: &[u8; RANDOM_DIGITS] = random.as_bytes().try_into().ok()?;
         let is_lower_hex = |b: &u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
-        let well_formed = CallerId::is_well_formed(id)
-            && random.len() == RANDOM_BYTES * 2
-            && random.as_bytes().iter().filter(|b| is_lower_hex(b)).count() == random.len();
-        well_formed.then(|| Self {
+        let is_random = random.iter().fold(true, |all, b| all & is_lower_hex(b));
+        (is_random && CallerId::is_well_formed(id)).then(|| Self {
             id,
             hash: hash(key),
         })
@@ -45,9 +50,9 @@ impl<'a> CallerKey<'a> {
     /// Reads the key of an `Authorization: Bearer …` header's value. The scheme is of either case.
     #[must_use]
     pub fn from_authorization(header: &'a str) -> Option<Self> {
-        let (scheme, key) = header.split_once(' ')?;
+        let (scheme, key) = header.split_at_checked(SCHEME.len())?;
         scheme
-            .eq_ignore_ascii_case("bearer")
+            .eq_ignore_ascii_case(SCHEME)
             .then(|| Self::parse(key.trim_ascii()))?
     }
 
@@ -68,8 +73,8 @@ impl<'a> CallerKey<'a> {
     pub fn is_one_of(&self, hashes: &[Digest]) -> bool {
         hashes
             .iter()
-            .map(|known| self.hash.as_bytes().ct_eq(known.as_bytes()))
-            .fold(subtle::Choice::from(0), |found, same| found | same)
+            .map(|known| words(&self.hash).ct_eq(&words(known)))
+            .fold(Choice::from(0), |found, same| found | same)
             .into()
     }
 }
@@ -88,6 +93,12 @@ impl NewKey {
             key: Secret::new(key),
         })
     }
+}
+
+/// Compared by words: a comparison in constant time takes as long for a byte as for eight.
+fn words(digest: &Digest) -> [u64; 4] {
+    let (words, _) = digest.as_bytes().as_chunks();
+    std::array::from_fn(|at| u64::from_ne_bytes(words[at]))
 }
 
 fn hash(key: &str) -> Digest {

@@ -323,6 +323,12 @@ impl Call {
             .get_or_init(|| self.worker.name_of(self.headers()))
     }
 
+    /// The same, once nobody asks for it any more: a clone of it is memory for the count of its clones.
+    pub(super) fn take_request_id(&mut self) -> HeaderValue {
+        let named = self.request_id.take();
+        named.unwrap_or_else(|| self.worker.name_of(self.headers()))
+    }
+
     /// From which address the request came, for log lines.
     pub(super) fn client(&self) -> Option<IpAddr> {
         client_address::client(&self.request, &self.worker.state.trusted_proxies)

@@ -41,7 +41,7 @@ impl Worker {
 
     fn finish(
         &self,
-        call: &Call,
+        mut call: Call,
         route: Route,
         outcome: Result<HttpResponse, Problem>,
         begun: Instant,
@@ -51,13 +51,13 @@ impl Worker {
             Err(problem) if route.speaks_wechat() => (problem.render_as_wechat(), Some(problem)),
             Err(problem) => (problem.render(), Some(problem)),
         };
-        let id = call.request_id().clone();
+        let id = call.take_request_id();
         let took = begun.elapsed();
         let status = response.status().as_u16();
         self.state.metrics.answered(route, status, took);
         match problem {
-            Some(problem) => self.refused(call, route, &problem, &id),
-            None => self.answered(call, route, status, &id, took),
+            Some(problem) => self.refused(&call, route, &problem, &id),
+            None => self.answered(&call, route, status, &id, took),
         }
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -133,9 +133,9 @@ where
         let worker = Rc::clone(&worker);
         let handler = handler.clone();
         async move {
-            let call = Call::new(request, payload, worker);
+            let call = Call::new(request, payload, Rc::clone(&worker));
             let outcome = handler(&call).await;
-            call.worker().finish(&call, route, outcome, begun)
+            worker.finish(call, route, outcome, begun)
         }
     })
 }

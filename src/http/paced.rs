@@ -146,9 +146,10 @@ impl Paced {
     }
 
     /// Fails where the peer was too slow. Called whenever there is something to wait for, so that the timer wakes
-    /// whoever waits; what goes on at once is not judged, and does not pay for it.
+    /// whoever waits; what goes on at once is not judged, nor is a connection between two requests, and neither pays for
+    /// it.
     fn judge(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        while self.ticking {
+        while self.ticking && (self.head.is_some() || self.waiting.is_some()) {
             let Some(timer) = &mut self.timer else {
                 break;
             };

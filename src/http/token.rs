@@ -120,6 +120,17 @@ fn document(app: &AppId, served: &Served, verdict: Option<&str>) -> Vec<u8> {
     out
 }
 
+/// The numbers below a hundred.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[b'0'; 2]; 100];
+    let mut number: u8 = 0;
+    while number < 100 {
+        pairs[number as usize] = [b'0' + number / 10, b'0' + number % 10];
+        number += 1;
+    }
+    pairs
+};
+
 /// A number in decimal digits.
 struct Digits {
     /// Filled from the end.
@@ -131,19 +142,27 @@ impl Digits {
     /// How many the greatest number has.
     const MOST: usize = 20;
 
+    /// Two by two: a version has sixteen, and is written twice.
     const fn of(mut number: u64) -> Self {
         let mut digits = Self {
             all: [0; Self::MOST],
             first: Self::MOST,
         };
-        loop {
-            digits.first -= 1;
-            digits.all[digits.first] = b"0123456789"[(number % 10) as usize];
-            number /= 10;
-            if number == 0 {
-                return digits;
-            }
+        while number >= 10 {
+            let [tens, ones] = PAIRS[(number % 100) as usize];
+            number /= 100;
+            digits.put(ones);
+            digits.put(tens);
         }
+        if number > 0 || digits.first == Self::MOST {
+            digits.put(PAIRS[number as usize][1]);
+        }
+        digits
+    }
+
+    const fn put(&mut self, digit: u8) {
+        self.first -= 1;
+        self.all[self.first] = digit;
     }
 
     fn as_bytes(&self) -> &[u8] {
@@ -181,7 +200,7 @@ mod tests {
 
     #[test]
     fn numbers_are_written_whole() {
-        for number in [0, 9, 10, 1_790_000_000_000_000, u64::MAX] {
+        for number in [0, 9, 10, 99, 100, 101, 1_790_000_000_000_000, u64::MAX] {
             let digits = Digits::of(number);
             assert_eq!(digits.as_bytes(), number.to_string().as_bytes());
         }

@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
+use foldhash::fast::RandomState;
 use tokio::sync::Notify;
 
 use super::holders::Holders;
@@ -66,8 +67,9 @@ pub(super) struct InForce {
     pub(super) served: Vec<SlotId>,
     /// What is kept fresh.
     pub(super) kept: Vec<SlotId>,
-    /// In the order of [`Kind::ALL`]: a request needs one look-up.
-    by_kind: [HashMap<AppId, SlotId>; Kind::ALL.len()],
+    /// In the order of [`Kind::ALL`]: a request needs one look-up. By a quick hash: who configures the apps has no reason
+    /// to choose names that collide.
+    by_kind: [HashMap<AppId, SlotId, RandomState>; Kind::ALL.len()],
     /// Who is to take whose place.
     heirs: HashMap<SlotId, SlotId>,
 }
