@@ -70,31 +70,36 @@ impl Refresher {
             every: answered_within,
         };
         let claimed = match self.store.claim_check(&subject, &claim).await {
-            Ok(claimed) => claimed.answer,
+            Ok(claimed) => claimed,
             Err(failure) => return self.store_failed(id, &failure),
         };
-        let pause = if claimed == Claimed::Yours {
-            self.check_and_judge(id, &grant, Purpose::Watch).await;
-            every / 4
+        let (pause, noted) = if claimed.answer == Claimed::Yours {
+            let (outcome, judged) = self.check_and_judge(id, &grant, Purpose::Watch).await;
+            let noted = outcome == CheckOutcome::Accepted && judged == Some(Judged::Noted);
+            (every / 4, noted)
         } else {
             // Another replica checked, or is checking, or this one asked a moment too early: the next
             // check counts from the claim that is read with the record.
-            EARLY
+            (EARLY, false)
         };
         let now = self.clock.now();
-        self.publisher
-            .update(id, |replica| replica.checked(now, pause));
-        self.read(id).await;
+        let is_known = self.publisher.update(id, |replica| {
+            replica.checked(now, pause);
+            noted && replica.noted(grant.version, claimed.at)
+        });
+        if !is_known {
+            self.read(id).await;
+        }
         StepEnd::Done
     }
 
-    /// Checks the stored grant under a claim, and tells the store what came of it.
+    /// Checks the stored grant under a claim, and tells the store what came of it; what that answers, if anything.
     pub(super) async fn check_and_judge(
         &self,
         id: SlotId,
         grant: &Grant,
         purpose: Purpose,
-    ) -> CheckOutcome {
+    ) -> (CheckOutcome, Option<Judged>) {
         let subject = self.publisher.subject(id);
         let sent = self.clock.now();
         let outcome = self.check(&subject.credential, &grant.value, purpose).await;
@@ -107,12 +112,18 @@ impl Refresher {
             CheckOutcome::Refused => Verdict::Refused,
             CheckOutcome::Inconclusive | CheckOutcome::Away => Verdict::Inconclusive,
         };
-        self.judge(id, grant.version, verdict, purpose == Purpose::Report)
-            .await;
-        outcome
+        let reported = purpose == Purpose::Report;
+        let judged = self.judge(id, grant.version, verdict, reported).await;
+        (outcome, judged)
     }
 
-    async fn judge(&self, id: SlotId, version: Version, verdict: Verdict, reported: bool) {
+    async fn judge(
+        &self,
+        id: SlotId,
+        version: Version,
+        verdict: Verdict,
+        reported: bool,
+    ) -> Option<Judged> {
         let subject = self.publisher.subject(id);
         let app = &subject.credential.app;
         match self
@@ -127,8 +138,8 @@ impl Refresher {
             )
             .await
         {
-            Ok(judged) => match judged.answer {
-                Judged::Dead { foreign } => {
+            Ok(judged) => {
+                if let Judged::Dead { foreign } = judged.answer {
                     self.metrics.died(app);
                     self.note(id, What::Died { foreign });
                     if foreign {
@@ -141,8 +152,8 @@ impl Refresher {
                         warn!(appid = %app, %version, "WeChat refuses the current token; it is replaced");
                     }
                 }
-                Judged::Noted | Judged::Ignored => {}
-            },
+                Some(judged.answer)
+            }
             Err(failure) => {
                 warn!(appid = %app, %version, error = %failure, "what a check said could not be told to the store");
                 if verdict == Verdict::Refused {
@@ -152,6 +163,7 @@ impl Refresher {
                         replica.store_failed(trouble(&failure), now);
                     });
                 }
+                None
             }
         }
     }
@@ -202,7 +214,8 @@ impl Refresher {
                 .record()
                 .and_then(|(record, _)| record.servable().cloned())
         })?;
-        match self.check_and_judge(id, &stored, Purpose::Repair).await {
+        let (outcome, _) = self.check_and_judge(id, &stored, Purpose::Repair).await;
+        match outcome {
             CheckOutcome::Away => Some(self.back_off(id, BlockedBy::UpstreamAway)),
             CheckOutcome::Accepted | CheckOutcome::Inconclusive => None,
             CheckOutcome::Refused => {

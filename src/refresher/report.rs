@@ -66,7 +66,7 @@ impl Refresher {
                 .map(|claimed| claimed.answer)
             {
                 Ok(Claimed::Yours) => {
-                    let outcome = self.check_and_judge(id, &held, Purpose::Report).await;
+                    let (outcome, _) = self.check_and_judge(id, &held, Purpose::Report).await;
                     self.read(id).await;
                     return verdict_of(outcome);
                 }

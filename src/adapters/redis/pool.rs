@@ -20,6 +20,10 @@ use crate::redis_url::Address;
 /// How long a connection is used: the next one looks at the server anew.
 const MAX_AGE: Duration = Duration::from_secs(600);
 
+/// How long a connection that was in use passes for one that answers: whatever ended it since then is as likely to
+/// end it right after a question.
+const SEEN_LATELY: Duration = Duration::from_millis(100);
+
 /// One server, as the pool makes connections to it.
 struct Server {
     address: Address,
@@ -33,7 +37,7 @@ struct Server {
 #[derive(Clone)]
 pub(super) struct Pool(managed::Pool<Server>);
 
-/// A connection that has just answered. It goes back to its pool when it is dropped.
+/// A connection that has answered lately. It goes back to its pool when it is dropped.
 pub(super) struct Connection(Object<Server>);
 
 /// Makes pools, all alike.
@@ -164,6 +168,9 @@ impl managed::Manager for Server {
     ) -> RecycleResult<Fault> {
         if metrics.age() >= MAX_AGE {
             return Err(RecycleError::message("it is old enough"));
+        }
+        if metrics.last_used() < SEEN_LATELY {
+            return Ok(());
         }
         match redis::cmd("PING").exec_async(connection).await {
             Ok(()) => Ok(()),

@@ -1,12 +1,14 @@
 //! What checks say to a replica, and what it makes of a token that it saw refused.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::Replica;
+use super::{Held, Replica};
 use crate::domain::epoch::Version;
 use crate::domain::grant::Grant;
 use crate::domain::secret::Digest;
-use crate::domain::time::Moment;
+use crate::domain::state::{Check, Verdict};
+use crate::domain::time::{Moment, Timestamp};
 
 impl Replica {
     /// Upstream accepted the held or the stored grant in a check begun at `sent`.
@@ -23,6 +25,25 @@ impl Replica {
             // The next reading takes it over.
             self.refused_digest = None;
         }
+    }
+
+    /// The store took note that upstream accepts this version, in a check that was claimed at this time of the store's.
+    /// Answers whether that is all there is to know: nothing else has changed in the record that was read last, and
+    /// where the grant is held, there is nothing to take over from it.
+    pub fn noted(&mut self, version: Version, claimed_at: Timestamp) -> bool {
+        let is_held = |held: &Held| held.grant.version == version;
+        if !self.held.as_ref().is_some_and(is_held) {
+            return false;
+        }
+        let Some(reading) = &mut self.reading else {
+            return false;
+        };
+        Arc::make_mut(reading).record.state.check = Check {
+            version,
+            claimed_at,
+            verdict: Some(Verdict::Accepted),
+        };
+        true
     }
 
     /// Upstream refused the held grant. Its version stays a floor. Answers whether it was still held.

@@ -13,7 +13,7 @@ use crate::domain::earlier::EarlierToken;
 use crate::domain::epoch::{Epoch, Nonce};
 use crate::domain::protocol::{Permit, Reason};
 use crate::domain::secret::{Digest, Secret};
-use crate::domain::state::{Check, Dead, Intent, Lease, Pause};
+use crate::domain::state::{Check, Dead, Intent, Lease, Pause, Verdict};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -118,6 +118,32 @@ fn reading_the_store_again_does_not_put_a_refresh_off() {
         replica.observe(record(grant(7, 0)), store_time(at), moment(at));
     }
     assert_eq!(step(&replica, 3960), Some(Step::Refresh(Reason::Scheduled)));
+}
+
+#[test]
+fn a_check_that_was_noted_puts_the_next_one_off_as_a_reading_of_it_does() {
+    let (mut noted, mut read) = (serving(), serving());
+    for replica in [&noted, &read] {
+        assert_eq!(step(replica, 60), Some(Step::Watch));
+    }
+    assert!(noted.noted(Version(7), store_time(60)));
+    let mut checked = record(grant(7, 0));
+    checked.state.check = Check {
+        version: Version(7),
+        claimed_at: store_time(60),
+        verdict: Some(Verdict::Accepted),
+    };
+    read.observe(checked, store_time(61), moment(61));
+    assert_eq!(noted.next(moment(61)), read.next(moment(61)));
+    assert_eq!(step(&noted, 119), None);
+    assert_eq!(step(&noted, 120), Some(Step::Watch));
+}
+
+#[test]
+fn a_check_of_a_token_that_is_not_held_leaves_the_record_to_be_read() {
+    let mut replica = serving();
+    replica.refused(Version(7), moment(30));
+    assert!(!replica.noted(Version(7), store_time(60)));
 }
 
 #[test]
