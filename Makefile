@@ -34,6 +34,14 @@ bench: ## Measure the broker beside its peers, 10 minutes on a quiet machine; QU
 	$(CARGO) bench --no-run --bench peers
 	@PYTHONDONTWRITEBYTECODE=1 python3 benches/run.py $(if $(QUICK),--quick) $(if $(WRITE),--write)
 
+.PHONY: instructions
+instructions: ## Count the instructions of a request and whose they are, beside actix-web alone, by valgrind; FUNCTIONS=30 names the most expensive
+	@benches/install-tools.sh valgrind:valgrind
+	$(CARGO) build --release --bin wechat-simulator
+	$(CARGO) rustc --release --bin token-broker -- -C strip=none
+	$(CARGO) bench --no-run --bench peers
+	@PYTHONDONTWRITEBYTECODE=1 FUNCTIONS=$(FUNCTIONS) python3 benches/instructions.py
+
 .PHONY: simulate
 simulate: ## Simulate YEARS=10 years of fleets under faults, from the seed FIRST=1000000 on
 	SIMULATION_YEARS=$(or $(YEARS),10) SIMULATION_FIRST=$(or $(FIRST),1000000) \

@@ -78,9 +78,10 @@ def process(*command, core=SERVED_BY, log=None):
 
 
 class Asked:
-    """Where to ask, for which paths, with which key; `pause` stops the Redis behind it."""
+    """Where to ask, for which paths, with which key: whoever needs neither is asked in as many bytes. `pause` stops the
+    Redis behind it."""
 
-    def __init__(self, port, paths=("/token/any",), key=None, redis=None, ops=None):
+    def __init__(self, port, paths=(f"/token/{appid(0)}",), key=f"tbk_bench_{'0' * 64}", redis=None, ops=None):
         self.port, self.paths, self.key, self.redis, self.ops = port, list(paths), key, redis, ops
 
 

@@ -1,9 +1,10 @@
 #!/bin/sh
-# Installs what the benchmarks need beside the tests' tools: wrk and nginx, from Debian, as root or by sudo.
+# Installs what the benchmarks need beside the tests' tools: wrk and nginx, from Debian, as root or by sudo; and what
+# the arguments name, each as program:package.
 set -eu
 
 needed=""
-for pair in wrk:wrk nginx:nginx-light redis-server:redis-server redis-benchmark:redis-tools taskset:util-linux; do
+for pair in wrk:wrk nginx:nginx-light redis-server:redis-server redis-benchmark:redis-tools taskset:util-linux "$@"; do
     command -v "${pair%%:*}" >/dev/null || needed="$needed ${pair#*:}"
 done
 [ -n "$needed" ] || exit 0

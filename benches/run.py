@@ -44,7 +44,7 @@ def by_wrk(asked, seconds):
     with tempfile.NamedTemporaryFile("w", suffix=".paths") as paths:
         paths.write("\n".join(asked.paths) + "\n")
         paths.flush()
-        header = ["-H", f"Authorization: Bearer {asked.key}"] if asked.key else []
+        header = ["-H", f"Authorization: Bearer {asked.key}"]
         ran = subprocess.run(
             ["taskset", "-c", ASKED_BY, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", *header,
              "-s", ROOT / "benches" / "requests.lua", f"http://127.0.0.1:{asked.port}", "--", paths.name],
