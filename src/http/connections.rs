@@ -37,9 +37,6 @@ use crate::metrics::HttpMetrics;
 /// itself it grows to megabytes, and tells only of a third of them at a time how slow a reader is.
 const SEND_BUFFER: usize = 128 << 10;
 
-/// How far actix's clock may be behind.
-const TICK: Duration = Duration::from_millis(500);
-
 /// How long the goodbye of a connection may take.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -210,7 +207,8 @@ impl Connections {
                 async move { draining.notified().await }
             })
             .keep_alive(self.limits.keep_alive)
-            .client_request_timeout(self.limits.head_timeout)
+            // A head's time is taken by `Paced`.
+            .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(GOODBYE)
             .on_connect_ext(|connection: &C, data| {
                 data.insert(Rc::clone(connection.paced().conduct()));
@@ -220,25 +218,19 @@ impl Connections {
             })
             .h1(app);
         let ends = Arc::clone(&self.ends);
-        let head_timeout = self.limits.head_timeout;
         apply_fn_factory(http, move |connection: C, http: &_| {
             let conduct = Rc::clone(connection.paced().conduct());
             let peer = connection.paced().stream().peer_addr().ok();
-            let accepted = Instant::now();
             let serving = Service::call(http, (connection, peer));
             let ends = Arc::clone(&ends);
             async move {
                 let ended = serving.await;
-                let never_asked =
-                    conduct.begun() == 0 && accepted.elapsed() + TICK * 2 >= head_timeout;
                 let cut = match (&ended, conduct.too_slow()) {
                     (_, Some(TooSlow::Head)) => Some(Cut::SlowHead),
                     (_, Some(TooSlow::Reply)) => Some(Cut::SlowReader),
                     (Err(DispatchError::Parse(ParseError::TooLarge)), _) => Some(Cut::HeadTooLarge),
                     (Err(DispatchError::Parse(_)), _) => Some(Cut::Malformed),
                     (Err(DispatchError::Body(_)), _) => Some(Cut::ReplyBroken),
-                    // actix has answered 408.
-                    (Ok(()), None) if never_asked => Some(Cut::SlowHead),
                     _ => None,
                 };
                 if let Some(cut) = cut {

@@ -1,5 +1,6 @@
-//! A connection whose peer may be slow, but not for ever. actix bounds the time of a connection's first head
-//! alone; here every later head has a bound too, and so has a reply that nobody takes.
+//! A connection whose peer may be slow, but not for ever: every head has a bound, and so has a reply that nobody
+//! takes. actix bounds the time of a connection's first head alone, and by a clock that may be seconds behind: a
+//! process that stood still answered 408 to whoever had come meanwhile.
 
 use std::cell::Cell;
 use std::io::{self, IoSlice};
@@ -15,7 +16,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// How slow a peer may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Patience {
-    /// How long a request's head may take, from its first byte.
+    /// How long a request's head may take, from its first byte; a connection's first from when it was accepted.
     pub(super) head: Duration,
     /// How long a reply may wait for its reader before it is asked how much was taken.
     pub(super) reply: Duration,
@@ -53,11 +54,6 @@ impl Conduct {
         UnderWay(self)
     }
 
-    /// How many requests have come.
-    pub(super) const fn begun(&self) -> u64 {
-        self.begun.get()
-    }
-
     /// Why the connection was closed on the peer, if it was.
     pub(super) const fn too_slow(&self) -> Option<TooSlow> {
         self.too_slow.get()
@@ -87,15 +83,18 @@ pub(super) struct Paced {
 
 impl Paced {
     pub(super) fn new(stream: TcpStream, patience: Patience) -> Self {
-        Self {
+        let now = Instant::now();
+        let mut paced = Self {
             stream,
             conduct: Rc::default(),
             patience,
             timer: None,
             ticking: false,
-            head: None,
+            head: Some((0, now)),
             waiting: None,
-        }
+        };
+        paced.ring_by(now + patience.head);
+        paced
     }
 
     pub(super) const fn conduct(&self) -> &Rc<Conduct> {
@@ -106,11 +105,10 @@ impl Paced {
         &self.stream
     }
 
-    /// Some bytes have come. Those that come while no request is under way are of the next head; how long the
-    /// first may take is judged by actix, which answers it with 408.
+    /// Some bytes have come. Those that come while no request is under way are of the next head.
     fn heard(&mut self) {
         let begun = self.conduct.begun.get();
-        let of_a_head = begun > 0 && self.conduct.under_way.get() == 0;
+        let of_a_head = self.conduct.under_way.get() == 0;
         let is_known = self.head.is_some_and(|(after, _)| after == begun);
         if of_a_head && !is_known {
             let now = Instant::now();
@@ -165,8 +163,10 @@ impl Paced {
                 Ok(None) => self.ticking = false,
                 Err(too_slow) => {
                     self.conduct.too_slow.set(Some(too_slow));
-                    // Else the kernel would go on offering what nobody takes.
-                    let _ = self.stream.set_zero_linger();
+                    if too_slow == TooSlow::Reply {
+                        // Else the kernel would go on offering what nobody takes.
+                        let _ = self.stream.set_zero_linger();
+                    }
                     return Err(io::ErrorKind::TimedOut.into());
                 }
             }

@@ -1,8 +1,7 @@
 //! The servers: what holds for every connection of a listener, in one place.
 //!
 //! What cannot be read as HTTP at all never reaches a route: a malformed head is answered 400, one over
-//! 128 KiB 431, a connection's first that does not come in time 408, each by actix and without a body; a later head
-//! that does not come in time has the connection closed.
+//! 128 KiB 431, each by actix and without a body; one that does not come in time has the connection closed.
 
 use std::io;
 use std::net::TcpListener;

@@ -41,7 +41,7 @@ visible characters, else a new one. `traceparent` (W3C) is kept for logs and tra
 but for streams.
 
 **Below HTTP.** What cannot be read as HTTP is answered without a body: 400 for a malformed head, 431 for one that is \
-too large, 408 for one that does not come in time.";
+too large. One that does not come in time has the connection closed without an answer.";
 
 /// The operations of a route. One that is missing here does not compile.
 fn of(route: Route) -> Vec<Operation> {

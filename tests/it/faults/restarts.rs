@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::sync::RwLock;
 use wechat_simulator::{Endpoint, Fault, FaultKind, Simulator};
 
@@ -223,5 +225,43 @@ fn asked_twice_to_stop_it_stops_at_once() {
         .await;
         process.terminate();
         assert_eq!(process.ended(SOON).await, Some(1));
+    });
+}
+
+/// A machine was suspended, or its cores were given to others: who came meanwhile waited long enough.
+#[test]
+fn whoever_connects_while_the_process_stands_still_is_answered_when_it_goes_on() {
+    timed(async || {
+        let wechat = Simulator::start(wechat_with(&[AppUnderTest::new(APP)]))
+            .await
+            .expect("the simulator starts");
+        let redis = RedisServer::start();
+        let store = StoreUnderTest::Redis {
+            url: redis.url(),
+            namespace: "still".to_owned(),
+        };
+        let process = Process::listening(&Settings::new(&wechat.base_url(), store)).await;
+        let address = process.address("listen").await;
+
+        process.pause();
+        let mut connections = Vec::new();
+        for _ in 0..20 {
+            let mut connection = TcpStream::connect(address).await.expect("a connection");
+            let request = b"GET /token/wx HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+            connection.write_all(request).await.expect("a request");
+            connections.push(connection);
+        }
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        process.resume();
+
+        for mut connection in connections {
+            let mut answer = String::new();
+            let read = connection.read_to_string(&mut answer);
+            tokio::time::timeout(SOON, read)
+                .await
+                .expect("an answer in time")
+                .expect("an answer");
+            assert!(answer.starts_with("HTTP/1.1 401"), "{answer:?}");
+        }
     });
 }

@@ -116,10 +116,6 @@ fn heads_that_are_no_http_are_refused() {
             (b"GET /token/\x00 HTTP/1.1\r\n\r\n".to_vec(), "400"),
             (b"nonsense\r\n\r\n".to_vec(), "400"),
             (
-                b"GET /token/wx-served HTTP/1.1\r\nhost: x\r\n".to_vec(),
-                "408",
-            ),
-            (
                 format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(200_000)).into_bytes(),
                 "431",
             ),
