@@ -1,3 +1,5 @@
+//! What the snapshot shows of each change, and what it never shows again.
+
 use std::time::Duration;
 
 use super::*;

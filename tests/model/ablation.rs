@@ -68,7 +68,7 @@ const ABLATIONS: &[Ablation] = &[
         Sabotage::EpochFromTime,
         &[Fault::Lag, Fault::Stall],
         Broken::VersionTwice,
-        73,
+        199,
     ),
     Ablation {
         dead_at_most: Some(0),
@@ -80,7 +80,7 @@ const ABLATIONS: &[Ablation] = &[
         demands: &[Demand::Force, Demand::Force],
         ..Ablation::of(Sabotage::Spacing, &[], Broken::CacheDied, 12)
     },
-    Ablation::of(Sabotage::Floor, &[Fault::Lag], Broken::Backwards, 10),
+    Ablation::of(Sabotage::Floor, &[Fault::Lag], Broken::Backwards, 11),
     Ablation {
         dead_at_most: Some(0),
         ..Ablation::of(

@@ -5,7 +5,8 @@ use std::time::Duration;
 use token_broker::domain::epoch::Version;
 use token_broker::domain::grant::Grant;
 use token_broker::domain::protocol::{
-    Attempt, Begin, Begun, Claimed, Commit, Committed, Failure, Permit, PutBackAnswer, Reason,
+    Attempt, Begin, Begun, Claimed, Commit, Committed, Failure, Judged, Permit, PutBackAnswer,
+    Reason,
 };
 use token_broker::domain::replica::{BlockedBy, Replica};
 use token_broker::domain::state::Memory;
@@ -115,32 +116,50 @@ pub(crate) fn take(actor: &mut Actor, flight: Flight, context: &mut Context<'_>)
             None
         }
         Then::Claimed { grant, every } => match answer {
-            Answer::Claimed(Claimed::Yours) => {
-                let sent = clock;
-                context.send(
-                    Call::Check(grant.clone()),
-                    Then::Watched { grant, every, sent },
-                )
+            Answer::Claimed(Claimed::Yours, claimed_at) => {
+                let then = Then::Watched {
+                    grant: grant.clone(),
+                    every,
+                    claimed_at,
+                    sent: clock,
+                };
+                context.send(Call::Check(grant), then)
             }
-            Answer::Claimed(_) => end_watch(actor, EARLY, context),
+            Answer::Claimed(..) => end_watch(actor, EARLY, context),
             _ => store_failed(actor, context),
         },
-        Then::Watched { grant, every, sent } => {
-            if matches!(answer, Answer::Accepted) {
-                actor.update(now, |replica| replica.accepted(grant.version, sent));
+        Then::Watched {
+            grant,
+            every,
+            claimed_at,
+            sent,
+        } => {
+            let version = grant.version;
+            let accepted = matches!(answer, Answer::Accepted).then_some((version, claimed_at));
+            if accepted.is_some() {
+                actor.update(now, |replica| replica.accepted(version, sent));
             }
-            let refused = matches!(answer, Answer::Refused).then_some(grant.version);
-            let call = judge(grant.version, &answer, false);
-            context.send(call, Then::WatchJudged { refused, every })
+            let then = Then::WatchJudged {
+                refused: matches!(answer, Answer::Refused).then_some(version),
+                accepted,
+                every,
+            };
+            context.send(judge(version, &answer, false), then)
         }
         Then::WatchJudged {
-            refused: version,
+            refused,
+            accepted,
             every,
         } => {
-            if let Some(version) = version.filter(|_| away) {
+            if let Some(version) = refused.filter(|_| away) {
                 refused_untold(actor, context, version);
             }
-            end_watch(actor, every / 4, context)
+            let noted = accepted.filter(|_| matches!(answer, Answer::Judged(Judged::Noted)));
+            let end = end_watch(actor, every / 4, context);
+            let is_known = noted.is_some_and(|(version, claimed_at)| {
+                actor.update(now, |replica| replica.noted(version, claimed_at))
+            });
+            end.filter(|_| !is_known)
         }
         Then::Offered => match answer {
             Answer::Committed(Committed::Stored { .. }) => {

@@ -2,7 +2,7 @@
 
 use token_broker::domain::grant::Grant;
 use token_broker::domain::protocol::{
-    Attempt, Begin, Begun, Claim, Claimed, Commit, Committed, Failure, Judge, PutBack,
+    Attempt, Begin, Begun, Claim, Claimed, Commit, Committed, Failure, Judge, Judged, PutBack,
     PutBackAnswer, Record, SetPause, Suspect,
 };
 use token_broker::domain::time::Timestamp;
@@ -63,8 +63,8 @@ pub(crate) enum Answer {
     },
     Committed(Committed),
     Done,
-    Claimed(Claimed),
-    Judged,
+    Claimed(Claimed, Timestamp),
+    Judged(Judged),
     PutBack(PutBackAnswer),
     Record(Box<Record>, Timestamp),
     /// Upstream issued this, with so much left of its life.

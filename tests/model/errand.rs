@@ -19,13 +19,13 @@ pub(crate) fn claimed(
 ) -> Option<Flight> {
     let sent = context.clock();
     match answer {
-        Answer::Claimed(Claimed::Yours) => context.send(
+        Answer::Claimed(Claimed::Yours, _) => context.send(
             Call::Check(grant.clone()),
             Then::ReportChecked { grant, sent },
         ),
         // Another replica's check is looked after until it has said something; the caller's wait ends there.
-        Answer::Claimed(Claimed::InProgress { .. }) => None,
-        Answer::Claimed(Claimed::Judged(_) | Claimed::NotCurrent) => {
+        Answer::Claimed(Claimed::InProgress { .. }, _) => None,
+        Answer::Claimed(Claimed::Judged(_) | Claimed::NotCurrent, _) => {
             read(context, Then::ReadAndEnd)
         }
         _ => {

@@ -12,7 +12,7 @@ use token_broker::domain::protocol::{
 use token_broker::domain::replica::{BlockedBy, Replica, Step, StoreTrouble};
 use token_broker::domain::secret::Fingerprint;
 use token_broker::domain::state::{Memory, Verdict};
-use token_broker::domain::time::Moment;
+use token_broker::domain::time::{Moment, Timestamp};
 
 use super::actor::{Actor, Flight};
 use super::call::{Answer, Call};
@@ -58,10 +58,13 @@ pub(crate) enum Then {
     Watched {
         grant: Box<Grant>,
         every: Duration,
+        claimed_at: Timestamp,
         sent: Moment,
     },
     WatchJudged {
         refused: Option<Version>,
+        /// What was accepted, and when the check was claimed.
+        accepted: Option<(Version, Timestamp)>,
         every: Duration,
     },
     /// The pending commit was sent again.

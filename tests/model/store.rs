@@ -5,7 +5,7 @@ use token_broker::domain::credential::Mode;
 use token_broker::domain::earlier::EarlierTokens;
 use token_broker::domain::epoch::Epoch;
 use token_broker::domain::grant::Grant;
-use token_broker::domain::protocol::{Begin, Begun, Commit, Committed, Reason, Record};
+use token_broker::domain::protocol::{Begin, Begun, Commit, Committed, Judged, Reason, Record};
 use token_broker::domain::rules::Rules;
 use token_broker::domain::secret::Fingerprint;
 use token_broker::domain::state::{Memory, State};
@@ -171,13 +171,12 @@ impl Store {
                 record.release(attempt, &rules);
                 quiet(Answer::Done)
             }
-            Call::Claim(claim) => quiet(Answer::Claimed(record.claim_check(claim, at))),
+            Call::Claim(claim) => quiet(Answer::Claimed(record.claim_check(claim, at), at)),
             Call::Judge(judge) => {
                 let judged = record.judge(judge, &rules, at);
-                let dead = matches!(judged, token_broker::domain::protocol::Judged::Dead { .. });
                 Applied {
-                    answer: Answer::Judged,
-                    signals: dead,
+                    signals: matches!(judged, Judged::Dead { .. }),
+                    answer: Answer::Judged(judged),
                 }
             }
             Call::PutBack(put_back) => told(Answer::PutBack(record.put_back(put_back, &rules, at))),
