@@ -148,8 +148,13 @@ impl Oracle {
             } else if waits || broker.at_once(id).is_none() {
                 let (oracle, asked) = (Arc::clone(&self), Arc::clone(&node));
                 node.serve(async move {
+                    let since = oracle.world.now();
                     let answer = broker.token(id).await;
-                    oracle.judge(&asked, process, &broker, id, answer);
+                    // Who waited out that the process stood still has gone, and is refused by what was known before.
+                    let waited = oracle.world.now() - since;
+                    if answer.is_ok() || waited < COLD_WAIT + SETTLED {
+                        oracle.judge(&asked, process, &broker, id, answer);
+                    }
                 });
             } else if let Some(served) = broker.at_once(id) {
                 self.judge(&node, process, &broker, id, Ok(served));
