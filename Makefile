@@ -38,7 +38,6 @@ bench: ## Measure the broker beside its peers, 10 minutes on a quiet machine; QU
 instructions: ## Count the instructions of a request and whose they are, beside actix-web alone, by valgrind; FUNCTIONS=30 names the most expensive
 	@benches/install-tools.sh valgrind:valgrind
 	$(CARGO) build --release --bin wechat-simulator
-	$(CARGO) rustc --release --bin token-broker -- -C strip=none
 	$(CARGO) bench --no-run --bench peers
 	@PYTHONDONTWRITEBYTECODE=1 FUNCTIONS=$(FUNCTIONS) python3 benches/instructions.py
 
