@@ -15,6 +15,7 @@ const LIVES: usize = 50;
 fn short_lives(settings: Settings) -> Settings {
     Settings {
         timeout: Duration::from_millis(250),
+        store_timeout: Duration::from_millis(200),
         ..settings
     }
     .refresh("overlap", "1950ms")
