@@ -369,7 +369,7 @@ impl Oracle {
             .servable()
             .filter(|grant| grant.version >= told.version);
         if stored.is_some_and(|grant| alive(grant.value.expose()))
-            && now > told.able_since + SETTLED + COLD_WAIT
+            && now > told.able_since.max(self.store.granted_at()) + SETTLED + COLD_WAIT
         {
             self.world.violation(format_args!(
                 "r{number} refuses although the store has a living token: {refusal:?}"

@@ -60,6 +60,8 @@ pub(crate) struct SharedStore {
 
 struct Inner {
     record: Record,
+    /// Since when its grant is of this version.
+    granted_at: Duration,
     copies: VecDeque<Record>,
     /// How far its clock is from the truth, in milliseconds.
     shift: i64,
@@ -89,6 +91,7 @@ impl SharedStore {
             world,
             inner: Mutex::new(Inner {
                 record: Record::default(),
+                granted_at: Duration::ZERO,
                 copies: VecDeque::new(),
                 shift: 0,
                 links: vec![Link::Up; replicas],
@@ -187,6 +190,11 @@ impl SharedStore {
         lock(&self.inner).record.clone()
     }
 
+    /// Since when the stored grant has its version, a change of the store's own aside.
+    pub(crate) fn granted_at(&self) -> Duration {
+        lock(&self.inner).granted_at
+    }
+
     /// How many calls arrived.
     pub(crate) fn calls(&self) -> u64 {
         lock(&self.inner).calls
@@ -245,6 +253,9 @@ impl SharedStore {
         if version(&inner.record) < version(&before) && inner.record.grant.is_some() {
             self.world
                 .violation(format_args!("the store's grant went backwards"));
+        }
+        if version(&inner.record) != version(&before) {
+            inner.granted_at = self.world.now();
         }
         if inner.record != before {
             inner.copies.push_back(before);
