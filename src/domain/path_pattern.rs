@@ -37,7 +37,10 @@ impl PathPattern {
         let rest = text.strip_prefix('/').ok_or(PathPatternError)?;
         let (rest, deep) = match rest.strip_suffix("**") {
             Some("") => ("", true),
-            Some(front) => (front.strip_suffix('/').ok_or(PathPatternError)?, true),
+            Some(front) => {
+                let above = front.strip_suffix('/').filter(|above| !above.is_empty());
+                (above.ok_or(PathPatternError)?, true)
+            }
             None => (rest, false),
         };
         let part = |text: &str| match text {
@@ -142,6 +145,7 @@ mod tests {
             "cgi-bin/user",
             "/cgi-bin/",
             "/cgi-bin/us*",
+            "//**",
             "/**/info",
             "/cgi-bin**",
             "/cgi-bin//x",
