@@ -28,8 +28,8 @@ impl Replica {
     }
 
     /// The store took note that upstream accepts this version, in a check that was claimed at this time of the store's.
-    /// Answers whether that is all there is to know: nothing else has changed in the record that was read last, and
-    /// where the grant is held, there is nothing to take over from it.
+    /// Answers whether that will do without another reading: the grant is held, so that there is nothing to take over,
+    /// and of what else may have changed the record's signals and the next `reconcile` tell, as at any time.
     pub fn noted(&mut self, version: Version, claimed_at: Timestamp) -> bool {
         let is_held = |held: &Held| held.grant.version == version;
         if !self.held.as_ref().is_some_and(is_held) {

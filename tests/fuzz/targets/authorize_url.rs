@@ -16,9 +16,11 @@ pub(crate) fn run(input: &[u8]) {
         return;
     };
     let target = format!("/oauth/{SERVED}/authorize?{query}");
-    if Uri::try_from(&*target).is_err() {
+    let Ok(uri) = Uri::try_from(&*target) else {
         return;
-    }
+    };
+    // A fragment is no part of it.
+    let query = uri.query().unwrap_or_default();
     let asked_by = |accept: &'static str| {
         TestRequest::get()
             .uri(&target)
