@@ -77,12 +77,23 @@ def process(*command, core=SERVED_BY, log=None):
             running.wait()
 
 
-class Asked:
-    """Where to ask, for which paths, with which key: whoever needs neither is asked in as many bytes. `pause` stops the
-    Redis behind it."""
+@contextlib.contextmanager
+def aside(running):
+    """While others are measured, a process lives on where it takes nothing from them."""
+    move = lambda core: subprocess.run(["taskset", "-a", "-c", "-p", core, str(running.pid)], check=True, capture_output=True)
+    move(ASKED_BY)
+    try:
+        yield
+    finally:
+        move(SERVED_BY)
 
-    def __init__(self, port, paths=(f"/token/{appid(0)}",), key=f"tbk_bench_{'0' * 64}", redis=None, ops=None):
-        self.port, self.paths, self.key, self.redis, self.ops = port, list(paths), key, redis, ops
+
+class Asked:
+    """Where to ask, for which paths, with which key: whoever needs neither is asked in as many bytes. A broker's has its
+    process and the Redis behind it."""
+
+    def __init__(self, port, paths=(f"/token/{appid(0)}",), key=f"tbk_bench_{'0' * 64}", redis=None, ops=None, broker=None):
+        self.port, self.paths, self.key, self.redis, self.ops, self.broker = port, list(paths), key, redis, ops, broker
 
 
 @contextlib.contextmanager
@@ -134,7 +145,7 @@ BUSY = {
 }
 
 
-# As after the first minutes: until then every token is checked four times as often.
+# As after the first minutes; until then every token is checked four times as often.
 CALM = {"refresh": '[refresh]\nclose_watch = "60s"\n'}
 
 
@@ -177,9 +188,9 @@ class Platform:
             config = pathlib.Path(folder) / "broker.toml"
             config.write_text(self.config(apps, api, ops, more or {}))
             log = pathlib.Path(folder) / "log"
-            with process(TARGET / "token-broker", "serve", "--config", config, log=log):
+            with process(TARGET / "token-broker", "serve", "--config", config, log=log) as running:
                 paths = [f"/token/{appid(number)}" for number in range(apps)]
-                asked = Asked(api, paths, self.key, self.redis_process, ops)
+                asked = Asked(api, paths, self.key, self.redis_process, ops, running)
                 try:
                     until("a broker", lambda: ask(asked.ops, "/readyz"), 30)
                     until("all tokens", lambda: self.served(asked) == apps, 120)

@@ -45,6 +45,7 @@ impl Roster {
         let rotated = self.secrets.replace(config.apps.iter().map(secret));
         let newcomer = |subject: &Subject| {
             Replica::new(Arc::clone(&subject.rules), self.shared, self.chance.unit())
+                .in_phase(subject.credential.phase())
         };
         let credentials = self.publisher.configure(subjects(config), newcomer);
         for id in self.publisher.ids() {

@@ -1,6 +1,7 @@
 //! The credential: what is kept fresh.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::app_id::AppId;
 
@@ -116,10 +117,48 @@ impl Credential {
         };
         Self { app, kind, mode }
     }
+
+    /// From 0 to 1, this credential's own, and the same in every replica: what each credential does at regular
+    /// times is spread by it.
+    #[must_use]
+    pub fn phase(&self) -> f64 {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        let high = u32::try_from(hasher.finish() >> 32).unwrap_or(u32::MAX);
+        f64::from(high) / f64::from(u32::MAX)
+    }
 }
 
 impl fmt::Display for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.app, self.kind, self.mode)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phases_lie_apart_and_do_not_change() {
+        let phase = |number: usize| {
+            let app = AppId::parse(&format!("wx{number:016}"))?;
+            Ok::<_, crate::domain::app_id::AppIdError>(
+                Credential::access_token(app, Mode::Token).phase(),
+            )
+        };
+        let mut quarters = [0; 4];
+        for number in 0..1000 {
+            let phase = phase(number).unwrap_or_default();
+            let at = (0..3)
+                .filter(|quarter| phase >= f64::from(quarter + 1) / 4.0)
+                .count();
+            quarters[at] += 1;
+        }
+        assert!(
+            quarters.iter().all(|count| (200..300).contains(count)),
+            "{quarters:?}"
+        );
+        assert_eq!(phase(1), phase(1));
     }
 }

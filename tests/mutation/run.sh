@@ -68,7 +68,7 @@ EOF
 
 mutate() {
     # 2: some were missed, 3: some hung. The list says which.
-    cargo mutants --dir "$alone" --output "$alone" --in-place --no-shuffle --colors never --timeout 120 "$@" || [ $? -le 3 ]
+    cargo mutants --dir "$alone" --output "$alone" --in-place --no-shuffle --colors never "$@" || [ $? -le 3 ]
 }
 
 case $part in
@@ -78,8 +78,8 @@ domain)
     lay_out
     rm -rf "$alone/mutants.out" "$alone/mutants.out.old"
     (cd "$alone" && cargo test --quiet --test histories)
-    mutate "$@" -- --lib --test histories
-    mutate "$@" --iterate -- --test model
+    mutate --timeout 20 "$@" -- --lib --test histories
+    mutate --timeout 300 "$@" --iterate -- --test model
     ;;
 whole)
     TIMED_RUNS=1 CARGO_TARGET_DIR=$target/mutation/whole cargo mutants --output "$target/mutation" --no-shuffle --colors never "$@" || [ $? -le 3 ]

@@ -95,6 +95,7 @@ impl Node {
         let (publisher, reader, changes) = snapshot(Arc::clone(&clock));
         publisher.configure(vec![self.subject.clone()], |subject| {
             Replica::new(Arc::clone(&subject.rules), true, chance.unit())
+                .in_phase(subject.credential.phase())
         });
         let refresher = Arc::new(Refresher {
             store: Arc::new(StoreLink {

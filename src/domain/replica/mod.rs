@@ -43,6 +43,8 @@ pub struct Replica {
     shared: bool,
     /// This replica's share of the jitter, 0 to 1.
     draw: f64,
+    /// Where in `watch` the checks of this credential fall, 0 to 1: the same in every replica.
+    phase: f64,
     /// The highest version this replica ever served.
     floor: Version,
     held: Option<Held>,
@@ -112,6 +114,16 @@ impl Reading {
     #[must_use]
     pub fn store_now(&self, now: Moment) -> Timestamp {
         self.at + now.boot.saturating_sub(self.sent.boot)
+    }
+
+    /// What the store's clock says at this time of this machine's boot clock, past or to come.
+    fn stored(&self, boot: Duration) -> Timestamp {
+        let sent = self.sent.boot;
+        if boot < sent {
+            self.at - (sent - boot)
+        } else {
+            self.at + (boot - sent)
+        }
     }
 
     /// When a stored deadline passes by this machine's boot clock; never too late.
@@ -188,6 +200,7 @@ impl Replica {
             retired: false,
             shared,
             draw,
+            phase: 0.0,
             floor: Version::default(),
             held: None,
             seen: Memory::default(),
@@ -206,6 +219,13 @@ impl Replica {
             close_watch_until: Duration::ZERO,
             history: Arc::default(),
         }
+    }
+
+    /// The same with [the credential's own part](crate::domain::credential::Credential::phase) of `watch`.
+    #[must_use]
+    pub const fn in_phase(mut self, phase: f64) -> Self {
+        self.phase = phase;
+        self
     }
 
     /// What the store is told with each `begin` and put-back.

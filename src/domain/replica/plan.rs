@@ -6,7 +6,7 @@ use super::{ASK_WAIT, Reading, Replica, Standing};
 use crate::domain::credential::Mode;
 use crate::domain::grant::Grant;
 use crate::domain::protocol::Reason;
-use crate::domain::time::Moment;
+use crate::domain::time::{Moment, Timestamp};
 
 /// One thing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,31 +175,16 @@ impl Replica {
             return None;
         }
         let grant = reading.record.servable()?;
-        let closely = now.boot < reading.local(reading.record.state.close_watch_until)
-            || now.boot < self.close_watch_until;
-        let every = if closely {
-            self.rules.close_watch
+        let earliest = self.next_check.max(now.boot);
+        let at = if self.doubted().is_some() {
+            earliest
         } else {
-            self.rules.watch
+            let every = self.watch_interval(reading, now)?;
+            let last = last_check(reading).unwrap_or(grant.issued_at);
+            reading.local(last + every).max(earliest)
         };
-        if self.doubted().is_some() {
-            return Some(Plan {
-                at: self.next_check.max(now.boot),
-                step: Step::Watch,
-            });
-        }
-        if every.is_zero() {
-            return None;
-        }
-        let check = reading.record.state.check;
-        let last = if check.version == grant.version {
-            check.claimed_at
-        } else {
-            grant.issued_at
-        };
-        let at = reading.local(last + every);
         Some(Plan {
-            at: at.max(self.next_check).max(now.boot),
+            at,
             step: Step::Watch,
         })
     }
@@ -207,24 +192,58 @@ impl Replica {
     /// Within which time another replica's check answers instead of this one's own.
     #[must_use]
     pub fn answered_by_checks_of(&self, now: Moment) -> Duration {
-        match self.doubted() {
-            // They are from before this replica saw it refused, or no better.
-            Some(_) => Duration::ZERO,
-            None => self.watch_every(now),
+        // They are from before this replica saw it refused, or no better.
+        if self.doubted().is_some() {
+            return Duration::ZERO;
         }
+        let reading = self.reading.as_ref();
+        reading
+            .and_then(|reading| self.watch_interval(reading, now))
+            .unwrap_or_else(|| self.watch_every(now))
+    }
+
+    /// From the last check of the stored grant to the next; `None` = it is not checked again. Checks that begin
+    /// together, after a start or a fetch of many apps, would come together for ever: the first of a grant, and the
+    /// first after a close watch, comes sooner, by the credential's own part.
+    fn watch_interval(&self, reading: &Reading, now: Moment) -> Option<Duration> {
+        let closely = self.is_closely_watched(reading, now);
+        let every = if closely {
+            self.rules.close_watch
+        } else {
+            self.rules.watch
+        };
+        let closely_until = reading
+            .stored(self.close_watch_until)
+            .max(reading.record.state.close_watch_until);
+        let is_first = match last_check(reading) {
+            None => true,
+            Some(last) => !closely && last < closely_until,
+        };
+        let part = if is_first { 1.0 - self.phase } else { 1.0 };
+        (!every.is_zero()).then(|| every.mul_f64(part))
     }
 
     /// How far apart checks of the stored grant are at this moment.
     #[must_use]
     pub fn watch_every(&self, now: Moment) -> Duration {
-        let closely = now.boot < self.close_watch_until
-            || self.reading.as_ref().is_some_and(|reading| {
-                now.boot < reading.local(reading.record.state.close_watch_until)
-            });
-        if closely || self.rules.watch.is_zero() {
+        let reading = self.reading.as_ref();
+        let closely = reading.is_some_and(|reading| self.is_closely_watched(reading, now));
+        if closely || now.boot < self.close_watch_until || self.rules.watch.is_zero() {
             self.rules.close_watch
         } else {
             self.rules.watch
         }
     }
+
+    fn is_closely_watched(&self, reading: &Reading, now: Moment) -> bool {
+        now.boot < self.close_watch_until
+            || now.boot < reading.local(reading.record.state.close_watch_until)
+    }
+}
+
+/// When the last check of the stored grant was claimed.
+fn last_check(reading: &Reading) -> Option<Timestamp> {
+    let check = reading.record.state.check;
+    let grant = reading.record.servable()?;
+    (check.version == grant.version).then_some(check.claimed_at)
 }

@@ -3,6 +3,7 @@
 mod doubt;
 mod memory;
 mod tickets;
+mod watch;
 
 use std::time::Duration;
 

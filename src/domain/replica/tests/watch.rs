@@ -1,0 +1,97 @@
+//! When the stored token is checked.
+
+use super::*;
+
+/// Where `phase` says, with grant 7 of second 0, which was last checked at `checked`.
+fn watching(phase: f64, checked: Option<u64>, close_until: u64) -> Replica {
+    let mut replica = Replica::new(rules(Mode::Token), true, 0.0).in_phase(phase);
+    let mut record = record(grant(7, 0));
+    record.state.close_watch_until = store_time(close_until);
+    if let Some(at) = checked {
+        record.state.check = Check {
+            version: Version(7),
+            claimed_at: store_time(at),
+            verdict: Some(Verdict::Accepted),
+        };
+    }
+    replica.observe(record, store_time(0), moment(0));
+    replica
+}
+
+/// When it is checked next, as known at `now`, and how old a check of another replica answers instead.
+fn next_check(replica: &Replica, now: u64) -> (Duration, Duration) {
+    let plan = replica.next(moment(now));
+    assert_eq!(plan.map(|plan| plan.step), Some(Step::Watch));
+    let at = plan.map(|plan| plan.at - moment(0).boot);
+    (
+        at.unwrap_or_default(),
+        replica.answered_by_checks_of(moment(now)),
+    )
+}
+
+#[test]
+fn each_credential_has_its_own_moment_for_the_first_check_of_a_token() {
+    for (phase, part) in [(0.0, 4), (0.25, 3), (0.75, 1)] {
+        let first = 15 * SECOND * part;
+        assert_eq!(next_check(&watching(phase, None, 0), 1), (first, first));
+        // Within the close watch as well.
+        let first = 15 * SECOND * part / 4;
+        assert_eq!(next_check(&watching(phase, None, 100), 1), (first, first));
+    }
+}
+
+#[test]
+fn from_then_on_a_check_follows_the_one_before_after_watch() {
+    for phase in [0.0, 0.25, 0.75] {
+        let replica = watching(phase, Some(20), 0);
+        assert_eq!(next_check(&replica, 21), (80 * SECOND, 60 * SECOND));
+    }
+}
+
+#[test]
+fn watched_closely_all_are_checked_as_often() {
+    for phase in [0.0, 0.75] {
+        let replica = watching(phase, Some(20), 100);
+        assert_eq!(next_check(&replica, 21), (35 * SECOND, 15 * SECOND));
+    }
+}
+
+#[test]
+fn what_was_watched_closely_goes_apart_again() {
+    for (phase, next) in [(0.0, 60), (0.25, 45), (0.75, 15)] {
+        let replica = watching(phase, Some(95), 100);
+        let next = Duration::from_secs(next);
+        assert_eq!(next_check(&replica, 101), (95 * SECOND + next, next));
+    }
+    // By its own close watch, after the store came back, as by the stored one.
+    let mut replica = watching(0.5, Some(0), 0);
+    replica.reconnected(moment(2));
+    let lasts = rules(Mode::Token).close_watch_lasts();
+    let end = moment(2).boot + lasts;
+    let close = Moment {
+        boot: end - SECOND,
+        ..moment(0)
+    };
+    let later = Moment {
+        boot: end + SECOND,
+        ..moment(0)
+    };
+    assert_eq!(replica.answered_by_checks_of(close), 15 * SECOND);
+    assert_eq!(replica.answered_by_checks_of(later), 30 * SECOND);
+}
+
+#[test]
+fn where_no_watch_is_kept_nothing_is_checked_but_closely() {
+    let unwatched = Rules {
+        watch: Duration::ZERO,
+        ..rules(Mode::Token)
+    };
+    let mut replica = watching(0.5, Some(20), 100);
+    replica.govern(Arc::new(unwatched));
+    assert_eq!(next_check(&replica, 21), (35 * SECOND, 15 * SECOND));
+    let plan = replica.next(moment(101));
+    assert_eq!(
+        plan.map(|plan| plan.step),
+        Some(Step::Refresh(Reason::Scheduled))
+    );
+}
