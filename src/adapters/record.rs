@@ -13,6 +13,7 @@ mod earlier;
 
 pub(super) use earlier::{earlier_of, earlier_text};
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::domain::budget::Used;
@@ -32,8 +33,8 @@ pub(super) const FORMAT: &str = "1";
 /// microseconds it lies in the year 2255.
 pub(super) const LARGEST: u64 = (1 << 53) - 1;
 
-/// A stored list, by name. May hold the token in the clear, so it has no `Debug`.
-pub(super) struct Fields(BTreeMap<String, String>);
+/// A stored list, by name; what was read is left where it stands. May hold the token in the clear, so it has no `Debug`.
+pub(super) struct Fields<'a>(BTreeMap<Cow<'a, str>, Cow<'a, str>>);
 
 /// A grant whose value is the text that is stored.
 pub(super) struct StoredGrant {
@@ -75,7 +76,7 @@ pub(super) fn verdict_of(word: &str) -> Option<Verdict> {
 }
 
 /// The state's fields; `earlier` is the text of the tokens before the stored one, where there are any.
-pub(super) fn state_fields(state: &State, earlier: Option<String>) -> Fields {
+pub(super) fn state_fields(state: &State, earlier: Option<String>) -> Fields<'static> {
     let mut fields = Fields::new();
     let time = |at: Timestamp| number(at.as_micros());
     if let Some(origin) = state.origin {
@@ -134,7 +135,7 @@ pub(super) fn state_fields(state: &State, earlier: Option<String>) -> Fields {
 }
 
 /// The grant's fields.
-pub(super) fn grant_fields(stored: &StoredGrant) -> Fields {
+pub(super) fn grant_fields(stored: &StoredGrant) -> Fields<'static> {
     let mut fields = Fields::new();
     let StoredGrant { grant, sealed } = stored;
     fields.put("version", number(grant.version.0));
@@ -150,7 +151,7 @@ pub(super) fn grant_fields(stored: &StoredGrant) -> Fields {
 ///
 /// # Errors
 /// [`StoreError::Unreadable`] names the field, never its value.
-pub(super) fn read_state(state: &Fields) -> Result<State, StoreError> {
+pub(super) fn read_state(state: &Fields<'_>) -> Result<State, StoreError> {
     if state.is_empty() {
         return Ok(State::default());
     }
@@ -161,7 +162,7 @@ pub(super) fn read_state(state: &Fields) -> Result<State, StoreError> {
 ///
 /// # Errors
 /// As for a state.
-pub(super) fn read_grant(grant: &Fields) -> Result<Option<StoredGrant>, StoreError> {
+pub(super) fn read_grant(grant: &Fields<'_>) -> Result<Option<StoredGrant>, StoreError> {
     if grant.is_empty() {
         return Ok(None);
     }
@@ -283,13 +284,13 @@ fn parse_used(text: &str) -> Option<Used> {
     sound.then(|| Used::from_record(text)).flatten()
 }
 
-impl Fields {
+impl Fields<'_> {
     fn new() -> Self {
-        Self(BTreeMap::from([("format".to_owned(), FORMAT.to_owned())]))
+        Self(BTreeMap::from([("format".into(), FORMAT.into())]))
     }
 
-    fn put(&mut self, name: &str, value: String) {
-        self.0.insert(name.to_owned(), value);
+    fn put(&mut self, name: &'static str, value: String) {
+        self.0.insert(name.into(), value.into());
     }
 
     fn is_empty(&self) -> bool {
@@ -298,7 +299,7 @@ impl Fields {
 
     /// The text of a state's earlier tokens.
     pub(super) fn earlier(&self) -> Option<&str> {
-        self.0.get("earlier").map(String::as_str)
+        self.0.get("earlier").map(AsRef::as_ref)
     }
 
     /// Whether this release may have written it: it names no other format.
@@ -307,28 +308,36 @@ impl Fields {
     }
 }
 
-impl From<BTreeMap<String, String>> for Fields {
-    fn from(fields: BTreeMap<String, String>) -> Self {
-        Self(fields)
+impl<'a> FromIterator<(Cow<'a, str>, Cow<'a, str>)> for Fields<'a> {
+    fn from_iter<T: IntoIterator<Item = (Cow<'a, str>, Cow<'a, str>)>>(fields: T) -> Self {
+        Self(fields.into_iter().collect())
     }
 }
 
-impl From<Fields> for BTreeMap<String, String> {
-    fn from(fields: Fields) -> Self {
-        fields.0
+impl From<BTreeMap<String, String>> for Fields<'_> {
+    fn from(fields: BTreeMap<String, String>) -> Self {
+        let owned = |(name, value): (String, String)| (name.into(), value.into());
+        fields.into_iter().map(owned).collect()
+    }
+}
+
+impl From<Fields<'_>> for BTreeMap<String, String> {
+    fn from(fields: Fields<'_>) -> Self {
+        let owned =
+            |(name, value): (Cow<'_, str>, Cow<'_, str>)| (name.into_owned(), value.into_owned());
+        fields.0.into_iter().map(owned).collect()
     }
 }
 
 /// Takes a list apart, and says of a field that cannot be read which it is.
 struct Reader<'a> {
     what: &'static str,
-    fields: &'a BTreeMap<String, String>,
+    fields: &'a Fields<'a>,
 }
 
 impl<'a> Reader<'a> {
-    fn of(what: &'static str, fields: &'a Fields) -> Result<Self, StoreError> {
-        let fields = &fields.0;
-        match fields.get("format").map(String::as_str) {
+    fn of(what: &'static str, fields: &'a Fields<'a>) -> Result<Self, StoreError> {
+        match fields.0.get("format").map(AsRef::as_ref) {
             Some(FORMAT) => Ok(Self { what, fields }),
             Some(_) => Err(StoreError::Unreadable(format!(
                 "the {what} is of another format than {FORMAT}"
@@ -342,7 +351,7 @@ impl<'a> Reader<'a> {
         name: &str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Result<Option<T>, StoreError> {
-        let Some(text) = self.fields.get(name) else {
+        let Some(text) = self.fields.0.get(name) else {
             return Ok(None);
         };
         parse(text)
@@ -377,7 +386,7 @@ impl<'a> Reader<'a> {
         names: &[&str],
         read: impl Fn() -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        if names.iter().any(|name| self.fields.contains_key(*name)) {
+        if names.iter().any(|name| self.fields.0.contains_key(*name)) {
             read().map(Some)
         } else {
             Ok(None)

@@ -203,7 +203,7 @@ impl Seals {
         &self,
         of: &Subject,
         state: State,
-        grant: &Fields,
+        grant: &Fields<'_>,
         at: Timestamp,
     ) -> Result<Revealed, StoreError> {
         let whole = |state, grant| Revealed {

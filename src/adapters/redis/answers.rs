@@ -1,6 +1,6 @@
 //! What a script answers: a list of texts that begins with `ok` and the store's time, or says why not.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::time::Duration;
 
 use redis::{FromRedisValue, Value};
@@ -165,40 +165,68 @@ impl Answer {
 /// What the read script answers about one record, neither revealed nor opened.
 pub(super) struct Look {
     pub(super) at: Timestamp,
-    pub(super) state: Fields,
-    pub(super) grant: Fields,
-    /// The grant's fields byte for byte.
-    pub(super) as_stored: Vec<Vec<u8>>,
+    state: Vec<u8>,
+    grant: Vec<u8>,
 }
 
 impl Look {
     pub(super) fn of(value: Value) -> Result<Self, StoreError> {
-        let parts = Vec::<Value>::from_redis_value(value).map_err(|_| strange())?;
-        let Ok([_ok, at, state, grant]) = <[Value; 4]>::try_from(parts) else {
+        let parts = Vec::<Vec<u8>>::from_redis_value(value).map_err(|_| strange())?;
+        let Ok([_ok, at, state, grant]) = <[Vec<u8>; 4]>::try_from(parts) else {
             return Err(StoreError::Unreadable(
                 "a key holds something else than a hash".to_owned(),
             ));
         };
-        let at = String::from_redis_value(at)
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .ok_or_else(strange)?;
-        let state = BTreeMap::<String, String>::from_redis_value(state)
-            .map_err(|_| StoreError::Unreadable("the state is not text".to_owned()))?;
-        let as_stored = Vec::<Vec<u8>>::from_redis_value(grant).map_err(|_| strange())?;
-        // What is no text becomes one that no field can have.
-        let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
-        let grant: BTreeMap<_, _> = as_stored
-            .chunks_exact(2)
-            .map(|pair| (text(&pair[0]), text(&pair[1])))
-            .collect();
+        let at = std::str::from_utf8(&at).ok();
+        let at = at.and_then(|text| text.parse().ok()).ok_or_else(strange)?;
         Ok(Self {
             at: Timestamp::from_micros(at),
-            state: Fields::from(state),
-            grant: Fields::from(grant),
-            as_stored,
+            state,
+            grant,
         })
     }
+
+    pub(super) fn state(&self) -> Result<Fields<'_>, StoreError> {
+        let text = |bytes| {
+            std::str::from_utf8(bytes)
+                .map(Cow::Borrowed)
+                .map_err(|_| StoreError::Unreadable("the state is not text".to_owned()))
+        };
+        unpacked(&self.state)?
+            .chunks_exact(2)
+            .map(|pair| Ok((text(pair[0])?, text(pair[1])?)))
+            .collect()
+    }
+
+    /// What is no text becomes one that no field can have.
+    pub(super) fn grant(&self) -> Result<Fields<'_>, StoreError> {
+        let text = String::from_utf8_lossy;
+        let fields = self.grant_as_stored()?;
+        let fields = fields.chunks_exact(2);
+        Ok(fields.map(|pair| (text(pair[0]), text(pair[1]))).collect())
+    }
+
+    /// The grant's fields byte for byte.
+    pub(super) fn grant_as_stored(&self) -> Result<Vec<&[u8]>, StoreError> {
+        unpacked(&self.grant)
+    }
+}
+
+/// Takes apart what the read script packs: each text after its length and a colon.
+fn unpacked(mut packed: &[u8]) -> Result<Vec<&[u8]>, StoreError> {
+    let mut texts = Vec::new();
+    while !packed.is_empty() {
+        let (text, rest) = unpack_first(packed).ok_or_else(strange)?;
+        texts.push(text);
+        packed = rest;
+    }
+    Ok(texts)
+}
+
+fn unpack_first(packed: &[u8]) -> Option<(&[u8], &[u8])> {
+    let colon = packed.iter().position(|byte| *byte == b':')?;
+    let length = std::str::from_utf8(&packed[..colon]).ok()?.parse().ok()?;
+    packed[colon + 1..].split_at_checked(length)
 }
 
 /// The server runs another script than ours, or is no Redis.

@@ -270,19 +270,22 @@ impl RedisStore {
     }
 
     fn open(&self, of: &Subject, value: Value) -> Result<Revealed, StoreError> {
-        let Look {
-            at,
-            state,
-            grant,
-            as_stored,
-        } = Look::of(value)?;
-        let state = self.seals.state(&of.credential, &state)?;
-        let revealed = self.seals.reveal(of, state, &grant, at)?;
+        let look = Look::of(value)?;
+        let at = look.at;
+        let state = self.seals.state(&of.credential, &look.state()?)?;
+        let revealed = self.seals.reveal(of, state, &look.grant()?, at)?;
         let mut answer = revealed.record;
         answer.open(&of.rules, self.origin, at)?;
-        let refused = revealed.refused.map(|why| (as_stored, why));
+        let refused = match revealed.refused {
+            Some(why) => Some((owned(&look.grant_as_stored()?), why)),
+            None => None,
+        };
         Ok((Stamped { at, answer }, refused))
     }
+}
+
+fn owned(texts: &[&[u8]]) -> Vec<Vec<u8>> {
+    texts.iter().map(|text| text.to_vec()).collect()
 }
 
 const fn concerns_more_than_a_record(reading: &Reading) -> bool {

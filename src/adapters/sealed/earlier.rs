@@ -45,7 +45,7 @@ impl Seals {
     pub(in crate::adapters) fn state(
         &self,
         of: &Credential,
-        stored: &Fields,
+        stored: &Fields<'_>,
     ) -> Result<State, StoreError> {
         let earlier = stored.earlier();
         Ok(State {
