@@ -189,7 +189,9 @@ impl Replica {
         })
     }
 
-    /// Within which time another replica's check answers instead of this one's own.
+    /// Within which time another replica's check answers instead of this one's own. A little less than they are
+    /// apart: a deadline of the store's is never local too late, so that this replica asks a moment early, and
+    /// would be sent away each time.
     #[must_use]
     pub fn answered_by_checks_of(&self, now: Moment) -> Duration {
         // They are from before this replica saw it refused, or no better.
@@ -197,9 +199,10 @@ impl Replica {
             return Duration::ZERO;
         }
         let reading = self.reading.as_ref();
-        reading
+        let interval = reading
             .and_then(|reading| self.watch_interval(reading, now))
-            .unwrap_or_else(|| self.watch_every(now))
+            .unwrap_or_else(|| self.watch_every(now));
+        interval - interval / 50
     }
 
     /// From the last check of the stored grant to the next; `None` = it is not checked again. Checks that begin

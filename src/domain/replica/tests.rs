@@ -12,7 +12,7 @@ use crate::domain::budget::Budget;
 use crate::domain::credential::Mode;
 use crate::domain::earlier::EarlierToken;
 use crate::domain::epoch::{Epoch, Nonce};
-use crate::domain::protocol::{Permit, Reason};
+use crate::domain::protocol::{Claim, Claimed, Permit, Reason};
 use crate::domain::secret::{Digest, Secret};
 use crate::domain::state::{Check, Dead, Intent, Lease, Pause, Verdict};
 

@@ -58,7 +58,10 @@ fn once_accepted_it_is_served_again() {
     assert_eq!(served(&replica, 32), Some(Version(7)));
     assert_eq!(replica.doubted(), None);
     let others = replica.answered_by_checks_of(moment(32));
-    assert_eq!(others, 60 * SECOND);
+    assert!(
+        others > 50 * SECOND,
+        "those of others do as well: {others:?}"
+    );
 }
 
 #[test]

@@ -18,15 +18,17 @@ fn watching(phase: f64, checked: Option<u64>, close_until: u64) -> Replica {
     replica
 }
 
-/// When it is checked next, as known at `now`, and how old a check of another replica answers instead.
+/// When it is checked next, as known at `now`, and how far apart checks are then.
 fn next_check(replica: &Replica, now: u64) -> (Duration, Duration) {
     let plan = replica.next(moment(now));
     assert_eq!(plan.map(|plan| plan.step), Some(Step::Watch));
     let at = plan.map(|plan| plan.at - moment(0).boot);
-    (
-        at.unwrap_or_default(),
-        replica.answered_by_checks_of(moment(now)),
-    )
+    (at.unwrap_or_default(), interval(replica, moment(now)))
+}
+
+/// How far apart checks are, by which of them answers instead of one.
+fn interval(replica: &Replica, now: Moment) -> Duration {
+    replica.answered_by_checks_of(now) / 98 * 100
 }
 
 #[test]
@@ -76,8 +78,8 @@ fn what_was_watched_closely_goes_apart_again() {
         boot: end + SECOND,
         ..moment(0)
     };
-    assert_eq!(replica.answered_by_checks_of(close), 15 * SECOND);
-    assert_eq!(replica.answered_by_checks_of(later), 30 * SECOND);
+    assert_eq!(interval(&replica, close), 15 * SECOND);
+    assert_eq!(interval(&replica, later), 30 * SECOND);
 }
 
 #[test]
@@ -93,5 +95,24 @@ fn where_no_watch_is_kept_nothing_is_checked_but_closely() {
     assert_eq!(
         plan.map(|plan| plan.step),
         Some(Step::Refresh(Reason::Scheduled))
+    );
+}
+
+#[test]
+fn whoever_asks_a_moment_early_is_not_answered_by_the_check_before() {
+    let mut record = record(grant(7, 0));
+    let every = watching(0.0, Some(0), 0).answered_by_checks_of(moment(1));
+    let claim = |every| Claim {
+        version: Version(7),
+        every,
+    };
+    let first = record.claim_check(&claim(every), store_time(100));
+    let at = |millis| store_time(160) - Duration::from_millis(millis);
+    let long_before = record.clone().claim_check(&claim(every), at(2000));
+    let just_before = record.claim_check(&claim(every), at(500));
+    assert_eq!((first, just_before), (Claimed::Yours, Claimed::Yours));
+    assert!(
+        matches!(long_before, Claimed::InProgress { .. }),
+        "{long_before:?}"
     );
 }
