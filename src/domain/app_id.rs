@@ -73,15 +73,17 @@ impl fmt::Debug for AppId {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
-    fn accepts_what_wechat_and_tests_use() {
+    fn accepts_what_wechat_and_tests_use_and_writes_it_as_it_is() {
         for text in ["wx0000000000000001", "ww_corp-1", "a", &"x".repeat(64)] {
-            assert_eq!(
-                AppId::parse(text).map(|id| id.to_string()),
-                Ok(text.to_owned())
-            );
+            let id = AppId::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!(id.as_str(), text);
+            assert_eq!(format!("{id} {id:?}"), format!("{text} {text}"));
+            assert!(HashSet::from([id]).contains(text), "found by its text");
         }
     }
 

@@ -256,14 +256,39 @@ mod tests {
         verbs.into_iter().collect()
     }
 
+    fn listed(patterns: &[&str]) -> Paths {
+        let parsed = patterns
+            .iter()
+            .filter_map(|text| PathPattern::parse(text).ok());
+        Paths::Listed(parsed.collect())
+    }
+
     #[test]
     fn an_id_stays_within_its_alphabet_and_length() {
         for text in ["a", "orders", "order-2", &"x".repeat(32)] {
-            assert!(CallerId::parse(text).is_ok(), "{text}");
+            let id = CallerId::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!(id.as_str(), text);
+            assert_eq!(format!("{id} {id:?}"), format!("{text} {text}"));
+            assert!(BTreeSet::from([id]).contains(text), "found by its text");
         }
         for text in ["", "Orders", "a_b", "a b", "é", &"x".repeat(33)] {
             assert_eq!(CallerId::parse(text), Err(CallerIdError), "{text}");
         }
+    }
+
+    #[test]
+    fn a_verb_is_in_a_set_however_often_it_was_named() {
+        assert_eq!(
+            Verb::ALL.map(Verb::as_str),
+            ["read", "call", "refresh", "admin"]
+        );
+        let twice = verbs([Verb::Call, Verb::Read, Verb::Call]);
+        assert_eq!(format!("{twice:?}"), "{Read, Call}");
+        let mut rights = Rights::default();
+        for _ in 0..2 {
+            rights.allow_on(app("wx1"), twice, &Paths::All);
+        }
+        assert!(rights.allows(&app("wx1"), Verb::Call));
     }
 
     #[test]
@@ -296,12 +321,6 @@ mod tests {
 
     #[test]
     fn calls_are_open_for_the_paths_of_all_rules_that_give_them() {
-        let listed = |patterns: &[&str]| {
-            let parsed = patterns
-                .iter()
-                .filter_map(|text| PathPattern::parse(text).ok());
-            Paths::Listed(parsed.collect())
-        };
         let mut rights = Rights::default();
         // A rule without `call` opens nothing.
         rights.allow_on(app("wx1"), verbs([Verb::Read]), &Paths::All);
@@ -314,6 +333,34 @@ mod tests {
         assert!(!rights.opens(&app("wx2"), "/wxa/x"));
         rights.allow_on(app("wx1"), verbs([Verb::Call]), &Paths::All);
         assert!(rights.opens(&app("wx1"), "/wxa/y"));
+    }
+
+    #[test]
+    fn two_callers_together_may_what_either_may() {
+        let mut together = Rights::default();
+        together.allow_on(app("wx1"), verbs([Verb::Read]), &Paths::default());
+        let mut other = Rights::default();
+        other.allow_everywhere(verbs([Verb::Admin]), &Paths::default());
+        other.allow_on(app("wx1"), verbs([Verb::Call]), &listed(&["/wxa/x"]));
+        together.add(&other);
+        for verb in [Verb::Read, Verb::Call, Verb::Admin] {
+            assert!(together.allows(&app("wx1"), verb), "{verb:?}");
+        }
+        assert!(together.allows(&app("wx2"), Verb::Admin));
+        assert!(together.opens(&app("wx1"), "/wxa/x"));
+        assert!(!together.opens(&app("wx1"), "/wxa/y"));
+    }
+
+    #[test]
+    fn a_path_is_open_somewhere_once_one_app_has_both_the_verb_and_the_path() {
+        let mut rights = Rights::default();
+        assert!(!rights.opens_somewhere("/wxa/x"));
+        rights.allow_everywhere(verbs([Verb::Read]), &Paths::All);
+        rights.allow_on(app("wx1"), verbs([Verb::Call]), &listed(&["/wxa/x"]));
+        assert!(rights.opens_somewhere("/wxa/x"));
+        assert!(!rights.opens_somewhere("/wxa/y"));
+        rights.allow_everywhere(verbs([Verb::Call]), &Paths::All);
+        assert!(rights.opens_somewhere("/wxa/y"));
     }
 
     #[test]

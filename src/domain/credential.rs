@@ -138,14 +138,39 @@ impl fmt::Display for Credential {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::app_id::AppIdError;
+
+    #[test]
+    fn each_kind_and_mode_has_its_word_and_wechats_words_are_read_back() {
+        for (kind, word, wechats) in [
+            (Kind::AccessToken, "access_token", None),
+            (Kind::JsapiTicket, "jsapi_ticket", Some("jsapi")),
+            (Kind::WxCardTicket, "wx_card_ticket", Some("wx_card")),
+        ] {
+            assert_eq!(kind.to_string(), word);
+            assert_eq!(kind.ticket_type(), wechats);
+            let read = wechats.and_then(Kind::of_ticket_type);
+            assert_eq!(read, wechats.map(|_| kind));
+            assert_eq!(Kind::of_ticket_type(word), None);
+        }
+        let modes = [Mode::Token, Mode::Stable].map(|mode| mode.to_string());
+        assert_eq!(modes, ["token", "stable"]);
+    }
+
+    #[test]
+    fn a_ticket_has_the_stricter_mode_whatever_the_apps() -> Result<(), AppIdError> {
+        let app = AppId::parse("wx1")?;
+        let of = |kind| Credential::of(app.clone(), kind, Mode::Stable).to_string();
+        assert_eq!(of(Kind::AccessToken), "wx1:access_token:stable");
+        assert_eq!(of(Kind::JsapiTicket), "wx1:jsapi_ticket:token");
+        Ok(())
+    }
 
     #[test]
     fn phases_lie_apart_and_do_not_change() {
         let phase = |number: usize| {
             let app = AppId::parse(&format!("wx{number:016}"))?;
-            Ok::<_, crate::domain::app_id::AppIdError>(
-                Credential::access_token(app, Mode::Token).phase(),
-            )
+            Ok::<_, AppIdError>(Credential::access_token(app, Mode::Token).phase())
         };
         let mut quarters = [0; 4];
         for number in 0..1000 {

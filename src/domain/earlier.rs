@@ -131,6 +131,8 @@ mod tests {
         let tokens = EarlierTokens::of(vec![token(1, 300), token(2, 200), token(3, 100)]);
         let later = tokens.with([], Some(&token(1, 0).digest), at(100));
         assert_eq!(names(&later), [2]);
+        assert!(!later.is_empty());
+        assert!(later.with([], None, at(200)).is_empty());
     }
 
     #[test]

@@ -63,3 +63,26 @@ impl Nonce {
         u128::from_str_radix(hex, 16).ok().map(Self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn epochs_and_versions_are_written_as_numbers_and_zero_is_no_version() {
+        assert_eq!(format!("{} {}", Epoch(7), Version(8)), "7 8");
+        assert!(Version(0).is_none());
+        assert!(!Version(1).is_none());
+    }
+
+    #[test]
+    fn a_nonce_reads_back_what_it_writes() {
+        let written = "000000000000000000000000000000ab";
+        assert_eq!(Nonce(0xab).to_string(), written);
+        assert_eq!(Nonce::parse(written), Some(Nonce(0xab)));
+        let signed = format!("+{}", "1".repeat(31));
+        for other in ["", "ab", &"1".repeat(33), &signed, &"g".repeat(32)] {
+            assert_eq!(Nonce::parse(other), None, "{other}");
+        }
+    }
+}

@@ -41,12 +41,6 @@ impl Grant {
         self.expires_at.since(now)
     }
 
-    /// Whether any life is left at `now`.
-    #[must_use]
-    pub fn is_live(&self, now: Timestamp) -> bool {
-        now < self.expires_at
-    }
-
     /// Until when the store keeps it: a little less than it lives, 60 s or 1 % where that is shorter,
     /// so that nobody gets a token in its last moments from the store.
     #[must_use]

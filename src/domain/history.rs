@@ -145,6 +145,17 @@ mod tests {
     }
 
     #[test]
+    fn the_newest_refusal_is_found_below_what_came_after_it() {
+        let mut history = History::default();
+        assert_eq!(history.refusal(), None);
+        for (code, second) in [(40164, 1), (40125, 2)] {
+            history.note(refused(code, "a"), at(second));
+        }
+        history.note(What::TakenOver, at(3));
+        assert_eq!(history.refusal().map(|error| error.code), Some(40125));
+    }
+
+    #[test]
     fn the_oldest_is_forgotten_first() {
         let mut history = History::default();
         for round in 0..KEPT as u64 {

@@ -97,6 +97,20 @@ mod tests {
     }
 
     #[test]
+    fn a_host_is_written_as_it_is_judged_and_as_long_as_a_name_may_be() {
+        let longest = "a".repeat(253);
+        for (text, written) in [
+            ("Shop.Example.com", "shop.example.com"),
+            ("*.Example.com", "*.example.com"),
+            (&longest, &longest),
+        ] {
+            let host = PageHost::parse(text).map(|host| host.to_string());
+            assert_eq!(host, Ok(written.to_owned()));
+        }
+        assert_eq!(PageHost::parse(&"a".repeat(254)), Err(PageHostError));
+    }
+
+    #[test]
     fn what_is_more_or_less_than_a_host_is_refused() {
         for text in [
             "",

@@ -138,8 +138,18 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_is_written_as_the_configuration_has_it() {
+        let longest = format!("/{}", "a".repeat(255));
+        for text in ["/**", "/wxa/x", "/cgi-bin/*/get", "/*/*/**", &longest] {
+            let written = PathPattern::parse(text).map(|pattern| format!("{pattern:?}"));
+            assert_eq!(written, Ok(text.to_owned()));
+        }
+    }
+
+    #[test]
     fn anything_else_is_no_pattern() {
         for text in [
+            &format!("/{}", "a".repeat(256)),
             "",
             "/",
             "cgi-bin/user",

@@ -134,6 +134,7 @@ mod tests {
         assert_eq!(Digest::parse("abc"), None);
         assert_eq!(Digest::parse(&"g".repeat(64)), None);
         assert_eq!(Digest::parse(&"é".repeat(32)), None);
+        assert_eq!(format!("{digest:?}"), "sha256:00070e…", "no more of it");
     }
 
     #[test]
@@ -141,6 +142,9 @@ mod tests {
         let fingerprint = Fingerprint::new(0x00ab);
         assert_eq!(fingerprint.to_string(), "00000000000000ab");
         assert_eq!(Fingerprint::parse("00000000000000ab"), Some(fingerprint));
-        assert_eq!(Fingerprint::parse("ab"), None);
+        let signed = format!("+{}", "1".repeat(15));
+        for other in ["", "ab", &"1".repeat(17), &signed, &"g".repeat(16)] {
+            assert_eq!(Fingerprint::parse(other), None, "{other}");
+        }
     }
 }

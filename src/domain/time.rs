@@ -139,6 +139,12 @@ mod tests {
     }
 
     #[test]
+    fn the_earlier_of_two_deadlines_is_taken_clock_by_clock() {
+        let earlier = moment(10, 1_000).earlier(moment(20, 500));
+        assert_eq!(earlier, moment(10, 500));
+    }
+
+    #[test]
     fn timestamps_saturate_instead_of_wrapping() {
         assert_eq!(Timestamp::NEVER - Duration::from_secs(1), Timestamp::NEVER);
         assert_eq!(

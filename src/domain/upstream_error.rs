@@ -292,6 +292,8 @@ impl std::fmt::Display for UpstreamError {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
@@ -323,15 +325,36 @@ mod tests {
         }
     }
 
+    fn error(code: i64, rid: Option<&str>) -> UpstreamError {
+        UpstreamError {
+            code,
+            message: String::from("no"),
+            rid: rid.map(str::to_owned),
+            ip: None,
+        }
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_code_and_the_id_that_support_asks_for() {
+        assert_eq!(error(40013, None).to_string(), "errcode 40013: no");
+        let with_rid = error(-1, Some("6a-1")).to_string();
+        assert_eq!(with_rid, "errcode -1: no (rid 6a-1)");
+    }
+
+    #[test]
+    fn each_class_means_something_else_and_a_person_is_told_what_to_do_where_one_is_needed() {
+        let meanings: HashSet<_> = ErrorClass::ALL.map(ErrorClass::meaning).into();
+        assert_eq!(meanings.len(), ErrorClass::ALL.len());
+        for class in ErrorClass::ALL {
+            let nothing = class.advice().starts_with("nothing: ");
+            assert_eq!(nothing, !class.needs_a_person(), "{class:?}");
+        }
+    }
+
     #[test]
     fn what_is_said_of_an_access_token_is_no_word_about_the_secret() {
         for code in [40001, 40014, 42001] {
-            let error = UpstreamError {
-                code,
-                message: String::new(),
-                rid: None,
-                ip: None,
-            };
+            let error = error(code, None);
             for ticket in Kind::TICKETS {
                 assert_eq!(error.class_for(ticket), ErrorClass::TokenRefused, "{code}");
             }
@@ -340,6 +363,37 @@ mod tests {
                 ErrorClass::TokenRefused,
                 "{code}"
             );
+        }
+        let busy = error(-1, None);
+        assert_eq!(busy.class_for(Kind::JsapiTicket), ErrorClass::Busy);
+    }
+
+    #[test]
+    fn each_class_cools_down_for_its_own_time_and_replicas_a_little_apart() {
+        let limits = (Duration::from_secs(1), MINUTE);
+        let wait = |class: ErrorClass, random| {
+            let midday = Timestamp::from_micros(0);
+            class.cooldown(3, limits, midday, random).as_secs()
+        };
+        for (class, shortest, longest) in [
+            (ErrorClass::Busy, 1, 4),
+            (ErrorClass::TokenRefused, 1, 4),
+            (ErrorClass::Unclear, 1, 4),
+            (ErrorClass::Unknown, 60, 240),
+            (ErrorClass::MinuteLimit, 60, 66),
+            (ErrorClass::IpNotWhitelisted, 300, 330),
+            (ErrorClass::IpUnconfirmed, 300, 330),
+            (ErrorClass::SecretFrozen, 600, 660),
+            (ErrorClass::BadSecret, 3600, 3960),
+            (ErrorClass::BadAppId, 3600, 3960),
+            (ErrorClass::BadRequest, 3600, 3960),
+            (ErrorClass::Forbidden, 3600, 3960),
+            (ErrorClass::IpRefusedHour, 3600, 3960),
+            (ErrorClass::IpRefusedDay, 86_400, 86_400),
+            (ErrorClass::QuotaSpent, 3600, 3630),
+        ] {
+            let waits = (wait(class, 0.0), wait(class, 1.0));
+            assert_eq!(waits, (shortest, longest), "{class:?}");
         }
     }
 

@@ -379,6 +379,7 @@ fn suspect_and_dead_lift_the_spacing_but_not_the_budget() {
                     &format!("t{fetched}"),
                 );
                 fetched += 1;
+                assert!(fetched <= history.rules.budget.burst);
                 history.judge(history.version(), Verdict::Refused, false);
             }
             (Begun::BudgetSpent { until }, _) => break until,
@@ -506,6 +507,7 @@ fn whoever_resumes_an_app_ends_its_cooldown_but_gets_no_more_budget() {
             nonce,
         };
         fetches += 1;
+        assert!(fetches < 1800, "as many as a day has");
         history.fail(attempt, ErrorClass::BadSecret);
         let refused = history.begin(Reason::Missing);
         assert!(matches!(refused, Begun::CoolingDown { .. }), "{refused:?}");
@@ -513,7 +515,7 @@ fn whoever_resumes_an_app_ends_its_cooldown_but_gets_no_more_budget() {
         history.record.set_pause(&resume, history.now);
         assert_eq!(history.record.state.failures, 0);
     }
-    assert!((2..1800).contains(&fetches), "{fetches}");
+    assert!(fetches > 1);
     let spent = history.begin(Reason::Missing);
     assert!(matches!(spent, Begun::BudgetSpent { .. }), "{spent:?}");
 }

@@ -119,11 +119,7 @@ impl Reading {
     /// What the store's clock says at this time of this machine's boot clock, past or to come.
     fn stored(&self, boot: Duration) -> Timestamp {
         let sent = self.sent.boot;
-        if boot < sent {
-            self.at - (sent - boot)
-        } else {
-            self.at + (boot - sent)
-        }
+        self.at + boot.saturating_sub(sent) - sent.saturating_sub(boot)
     }
 
     /// When a stored deadline passes by this machine's boot clock; never too late.

@@ -103,6 +103,76 @@ fn serves_what_it_read_until_its_last_second() {
 }
 
 #[test]
+fn what_it_holds_ends_by_the_boot_clock_and_goes_back_while_the_store_would_keep_it() {
+    let replica = serving();
+    assert_eq!(replica.expires(moment(60)), Some(moment(7200).boot));
+    for (at, kept) in [(7139, true), (7140, false)] {
+        assert_eq!(replica.put_back(moment(at)).is_some(), kept, "{at}");
+        let memory = replica.memory(moment(at));
+        assert_eq!((memory.version, memory.live), (Version(7), kept));
+    }
+    assert_eq!(replica.expires(moment(7200)), None);
+}
+
+#[test]
+fn tells_people_what_it_read_and_what_happened() {
+    let mut replica = replica();
+    assert_eq!(replica.record(), None);
+    let read = record(grant(7, 0));
+    replica.observe(read.clone(), store_time(0), moment(0));
+    assert_eq!(replica.record(), Some((&read, store_time(0))));
+    replica.note(What::TakenOver, moment(1));
+    let history = replica.view(moment(2)).history;
+    let events: Vec<_> = history.events().map(|event| event.last).collect();
+    assert_eq!(events, [moment(1).wall]);
+}
+
+#[test]
+fn a_credential_that_was_dropped_does_nothing_and_is_remembered_should_it_come_back() {
+    let mut replica = serving();
+    replica.retire();
+    assert!(replica.is_retired() && replica.view(moment(1)).removed);
+    replica.observe(record(grant(9, 3600)), store_time(3600), moment(3600));
+    assert_eq!(served(&replica, 3600), None);
+    assert_eq!(replica.next(moment(3600)), None);
+    assert_eq!(replica.floor(), Version(7));
+    replica.govern(rules(Mode::Token));
+    assert!(!replica.is_retired());
+    replica.observe(record(grant(6, 3600)), store_time(3601), moment(3601));
+    assert_eq!(served(&replica, 3601), None, "never backwards");
+}
+
+#[test]
+fn failures_in_a_row_are_counted_until_one_attempt_succeeds() {
+    let mut replica = serving();
+    assert_eq!((replica.count_failure(), replica.count_failure()), (1, 2));
+    assert_eq!(replica.failures(), 2);
+    replica.committed(grant(8, 60), moment(7260), moment(60));
+    assert_eq!(replica.failures(), 0);
+}
+
+#[test]
+fn each_thing_that_it_waits_for_has_its_word() {
+    let words = [
+        (BlockedBy::Busy, "busy"),
+        (BlockedBy::CoolingDown(ErrorClass::Busy), "cooldown"),
+        (BlockedBy::Spacing, "spacing"),
+        (BlockedBy::BudgetSpent, "budget_spent"),
+        (BlockedBy::Paused, "paused"),
+        (BlockedBy::Behind, "behind"),
+        (BlockedBy::StoreAway, "store_away"),
+        (BlockedBy::Unconfirmed, "unconfirmed"),
+        (BlockedBy::LeaseTooShort, "lease_too_short"),
+        (BlockedBy::UpstreamAway, "upstream_away"),
+        (BlockedBy::NotRenewed, "not_renewed"),
+        (BlockedBy::NoAccessToken, "no_access_token"),
+    ];
+    for (by, word) in words {
+        assert_eq!(by.as_str(), word);
+    }
+}
+
+#[test]
 fn is_due_at_half_the_life_and_its_share_of_the_jitter() {
     let mut replica = serving();
     replica.checked(moment(0), 9 * HOUR);
@@ -305,15 +375,17 @@ fn a_pending_grant_is_committed_again_once_and_then_put_back() {
 
 #[test]
 fn what_is_put_back_lives_no_longer_than_this_machines_clocks_say() {
-    let mut replica = Replica::new(rules(Mode::Stable), true, 0.0);
-    // Fetched without the store, by a wall clock that was far ahead of the store's.
-    replica.keep_pending(grant(7, 3000), moment(7200), None, moment(0));
-    replica.observe(Record::default(), store_time(3600), moment(3600));
-    let grant = replica
-        .put_back(moment(3601))
-        .map(|put_back| put_back.grant);
-    let times = grant.map(|grant| (grant.issued_at, grant.expires_at));
-    assert_eq!(times, Some((store_time(3000), store_time(7200))));
+    // Fetched without the store, by a wall clock that was ahead of the store's, and by one that was far ahead.
+    for (issued, told) in [(3000, 3000), (4000, 3601)] {
+        let mut replica = Replica::new(rules(Mode::Stable), true, 0.0);
+        replica.keep_pending(grant(7, issued), moment(7200), None, moment(0));
+        replica.observe(Record::default(), store_time(3600), moment(3600));
+        let grant = replica
+            .put_back(moment(3601))
+            .map(|put_back| put_back.grant);
+        let times = grant.map(|grant| (grant.issued_at, grant.expires_at));
+        assert_eq!(times, Some((store_time(told), store_time(7200))));
+    }
 }
 
 #[test]
@@ -374,6 +446,7 @@ fn paused_it_neither_fetches_nor_watches() {
     assert_eq!(replica.next(moment(7000)), None);
     assert_eq!(served(&replica, 7000), Some(Version(7)));
     assert_eq!(replica.view(moment(7300)).why_not, WhyNot::Paused);
+    assert!(replica.is_paused() && !serving().is_paused());
 }
 
 #[test]
@@ -435,10 +508,9 @@ fn waits_where_it_was_told_to_until_something_changes() {
 fn waits_for_nothing_once_the_stored_grant_has_run_out() {
     let mut replica = serving();
     replica.block(BlockedBy::Spacing, moment(7000), 360 * SECOND);
-    assert_eq!(
-        replica.blocked(moment(7100)).map(|it| it.by),
-        Some(BlockedBy::Spacing)
-    );
+    for (at, by) in [(7359, Some(BlockedBy::Spacing)), (7360, None)] {
+        assert_eq!(replica.blocked(moment(at)).map(|it| it.by), by, "{at}");
+    }
     let mut gone = record(grant(7, 0));
     gone.grant = None;
     replica.observe(gone, store_time(7141), moment(7141));

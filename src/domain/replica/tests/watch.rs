@@ -80,6 +80,17 @@ fn what_was_watched_closely_goes_apart_again() {
     };
     assert_eq!(interval(&replica, close), 15 * SECOND);
     assert_eq!(interval(&replica, later), 30 * SECOND);
+    assert_eq!(later.boot, moment(383).boot);
+    // Whether the store was read before its end or after it.
+    for read_at in [0, 400] {
+        for (checked, every) in [(370, 30), (390, 60)] {
+            let mut replica = replica.clone();
+            replica.observe(record(grant(7, 0)), store_time(read_at), moment(read_at));
+            assert!(replica.noted(Version(7), store_time(checked)));
+            let apart = interval(&replica, moment(400));
+            assert_eq!(apart, every * SECOND, "{read_at} {checked}");
+        }
+    }
 }
 
 #[test]
