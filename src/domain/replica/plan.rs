@@ -60,12 +60,9 @@ impl Replica {
             return forgotten.then_some(tell);
         }
         let refresh = self.next_refresh(reading, now);
-        let watch = self.next_watch(reading, now);
-        match (refresh, watch) {
-            (Some(refresh), Some(watch)) if watch.at < refresh.at => Some(watch),
-            (Some(refresh), _) => Some(refresh),
-            (None, watch) => watch,
-        }
+        let sooner = |watch: &Plan| watch.at < refresh.at;
+        let watch = self.next_watch(reading, now).filter(sooner);
+        Some(watch.unwrap_or(refresh))
     }
 
     fn unless_blocked(&self, step: Step, at: Duration) -> Plan {
@@ -107,11 +104,11 @@ impl Replica {
         })
     }
 
-    fn next_refresh(&self, reading: &Reading, now: Moment) -> Option<Plan> {
+    fn next_refresh(&self, reading: &Reading, now: Moment) -> Plan {
         let state = &reading.record.state;
         // What cannot be checked is never put back: there is nothing to ask the others for.
         if state.is_empty() && self.floor.is_none() && self.shared && self.rules.checkable {
-            return Some(match self.asked_at {
+            return match self.asked_at {
                 None => Plan {
                     at: now.boot,
                     step: Step::Ask,
@@ -119,7 +116,7 @@ impl Replica {
                 Some(asked) => {
                     self.unless_blocked(Step::Refresh(Reason::Missing), asked + ASK_WAIT)
                 }
-            });
+            };
         }
         let behind_floor = self.stored_version() < self.floor;
         let (reason, at) = match (&reading.record.grant, state.dead) {
@@ -141,7 +138,7 @@ impl Replica {
             (Some(_), _) => (Reason::Repair, Duration::ZERO),
             (None, _) => (Reason::Missing, Duration::ZERO),
         };
-        Some(self.unless_blocked(Step::Refresh(reason), at.max(now.boot)))
+        self.unless_blocked(Step::Refresh(reason), at.max(now.boot))
     }
 
     /// When a grant that nothing is wrong with is replaced: each replica has its own moment.

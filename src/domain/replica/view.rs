@@ -87,12 +87,13 @@ impl Replica {
     pub fn view(&self, now: Moment) -> View {
         let long = self.rules.reconcile * 2;
         let until = |at: Option<Moment>| at.map(|at| at.after(long)).unwrap_or_default();
+        let heard_of = self.attempted_at.into_iter().chain(self.vouched_at);
         let held = self.held.as_ref();
         let paused = self.seen.pause.paused;
         View {
             grant: held.map(|held| Arc::clone(&held.grant)),
             expires: held.map(|held| held.expires).unwrap_or_default(),
-            answer_until: until(self.attempted_at.max_by_boot(self.vouched_at)),
+            answer_until: until(heard_of.max_by_key(|at| at.boot)),
             vouched_until: until(self.vouched_at),
             why_not: self.why_not(now),
             retry_at: self
@@ -136,21 +137,6 @@ impl Replica {
                 | BlockedBy::NoAccessToken,
             )
             | None => WhyNot::Starting,
-        }
-    }
-}
-
-/// The later of two moments that may not have been.
-trait Later {
-    fn max_by_boot(self, other: Self) -> Self;
-}
-
-impl Later for Option<Moment> {
-    fn max_by_boot(self, other: Self) -> Self {
-        match (self, other) {
-            (Some(a), Some(b)) if b.boot > a.boot => Some(b),
-            (Some(a), _) => Some(a),
-            (None, b) => b,
         }
     }
 }

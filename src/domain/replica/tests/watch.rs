@@ -60,6 +60,9 @@ fn watched_closely_all_are_checked_as_often() {
 
 #[test]
 fn what_was_watched_closely_goes_apart_again() {
+    // A check at its very end is one after it.
+    let replica = watching(0.25, Some(100), 100);
+    assert_eq!(next_check(&replica, 101), (160 * SECOND, 60 * SECOND));
     for (phase, next) in [(0.0, 60), (0.25, 45), (0.75, 15)] {
         let replica = watching(phase, Some(95), 100);
         let next = Duration::from_secs(next);
@@ -126,4 +129,28 @@ fn whoever_asks_a_moment_early_is_not_answered_by_the_check_before() {
         matches!(long_before, Claimed::InProgress { .. }),
         "{long_before:?}"
     );
+}
+
+#[test]
+fn checks_are_close_together_until_both_close_watches_are_over_and_where_there_is_no_other_watch() {
+    let apart = |replica: &Replica, at| replica.watch_every(moment(at)).as_secs();
+    let stored = watching(0.0, None, 100);
+    let mut own = replica();
+    own.reconnected(moment(0));
+    let mut unwatched = replica();
+    for (at, by_stored, by_own) in [(99, 15, 15), (100, 60, 15), (379, 60, 15), (380, 60, 60)] {
+        assert_eq!((apart(&stored, at), apart(&own, at)), (by_stored, by_own));
+    }
+    let others = [99, 100].map(|at| interval(&stored, moment(at)).as_secs());
+    assert_eq!(others, [15, 60]);
+    let mut read = serving();
+    read.reconnected(moment(0));
+    let others = [379, 380].map(|at| interval(&read, moment(at)).as_secs());
+    assert_eq!(others, [15, 60]);
+    unwatched.govern(Rules {
+        watch: Duration::ZERO,
+        ..rules(Mode::Token)
+    });
+    assert_eq!(apart(&unwatched, 1000), 15);
+    assert_eq!(interval(&unwatched, moment(1000)), 15 * SECOND);
 }
