@@ -146,6 +146,7 @@ mod tests {
 
     #[test]
     fn timestamps_saturate_instead_of_wrapping() {
+        assert!(Timestamp::NEVER.is_never() && !Timestamp::from_micros(1).is_never());
         assert_eq!(Timestamp::NEVER - Duration::from_secs(1), Timestamp::NEVER);
         assert_eq!(
             Timestamp::from_micros(5).since(Timestamp::from_micros(9)),

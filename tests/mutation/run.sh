@@ -5,12 +5,14 @@
 #     tests/mutation/run.sh whole FILE...         anything else, for example src/refresher/*.rs, with the whole crate
 #
 # The first round of the domain is its own tests and the histories of the differential test; what outlives it meets the
-# model. Outcomes are in target/mutation/*/mutants.out. It runs for hours: let it have what nobody else wants.
+# model. What outlives that too has to be explained in explained.txt. Outcomes are in target/mutation/*/mutants.out. It
+# runs for hours: let it have what nobody else wants.
 set -eu
 
 cd "$(dirname "$0")/../.."
 part=$1
 shift
+tried=$*
 for file in "$@"; do
     shift
     set -- "$@" --file "$file"
@@ -71,6 +73,34 @@ mutate() {
     cargo mutants --dir "$alone" --output "$alone" --in-place --no-shuffle --colors never "$@" || [ $? -le 3 ]
 }
 
+# Whatever no test found out, one a line without its place: `file: function: change`.
+survivors() {
+    cat "$alone/mutants.out/missed.txt" "$alone/mutants.out/timeout.txt" | sed -E '
+        s/^([^:]*):[0-9]+:[0-9]+: (.*) in (<.*>::[^ ]+|[^ ]+)$/\1: \3: \2/
+        t
+        s/^([^:]*):[0-9]+:[0-9]+: replace (.*) with (.*)$/\1: \2: replace with \3/' | sort
+}
+
+# Those that explained.txt has of the files that were tried, without their reasons; one line speaks for one survivor.
+explained() {
+    sed -n '/^src/p' tests/mutation/explained.txt | awk -F ': ' -v tried="$tried" '
+        tried == "" || index(" " tried " ", " " $1 " ") { print $1 ": " $2 ": " $3 }' | sort
+}
+
+tell() {
+    [ ! -s "$2" ] || { echo "$1" && sed 's/^/    /' "$2"; } >&2
+}
+
+compare() {
+    survivors >"$alone/survivors"
+    explained >"$alone/explained"
+    comm -23 "$alone/survivors" "$alone/explained" >"$alone/unexplained"
+    comm -13 "$alone/survivors" "$alone/explained" >"$alone/useless"
+    tell "No test finds these out, and nothing explains them:" "$alone/unexplained"
+    tell "These have no survivor any more; take them out of tests/mutation/explained.txt:" "$alone/useless"
+    [ ! -s "$alone/unexplained" ] && [ ! -s "$alone/useless" ]
+}
+
 case $part in
 domain)
     alone=$target/mutation/domain
@@ -80,6 +110,7 @@ domain)
     (cd "$alone" && cargo test --quiet --test histories)
     mutate --timeout 20 "$@" -- --lib --test histories
     mutate --timeout 300 "$@" --iterate -- --test model
+    compare
     ;;
 whole)
     TIMED_RUNS=1 CARGO_TARGET_DIR=$target/mutation/whole cargo mutants --output "$target/mutation" --no-shuffle --colors never "$@" || [ $? -le 3 ]
