@@ -108,8 +108,9 @@ domain)
     lay_out
     rm -rf "$alone/mutants.out" "$alone/mutants.out.old"
     (cd "$alone" && cargo test --quiet --test histories)
-    mutate --timeout 20 "$@" -- --lib --test histories
-    mutate --timeout 300 "$@" --iterate -- --test model
+    # What follows a `--` is left away when the tests are built: all of them would be, for each mutant.
+    mutate --timeout 20 "$@" --cargo-arg=--lib --cargo-arg=--test=histories
+    mutate --timeout 300 "$@" --iterate --cargo-arg=--test=model
     compare
     ;;
 whole)

@@ -8,7 +8,7 @@ mod stable;
 use std::time::Duration;
 
 use super::*;
-use crate::domain::budget::Budget;
+use crate::domain::budget::{Budget, Share};
 use crate::domain::earlier::EarlierTokens;
 use crate::domain::epoch::{Nonce, Version};
 use crate::domain::secret::{Digest, Secret};
@@ -208,6 +208,19 @@ fn remembering(version: Version, live: bool) -> Memory {
         version,
         live,
         ..Memory::default()
+    }
+}
+
+#[test]
+fn each_reason_has_its_word_and_whoever_asks_for_a_fetch_leaves_some_to_what_must_be() {
+    for (reason, word, share) in [
+        (Reason::Scheduled, "scheduled", Share::Whole),
+        (Reason::Missing, "missing", Share::Whole),
+        (Reason::Repair, "repair", Share::Whole),
+        (Reason::Report, "report", Share::ExceptReserve),
+        (Reason::Forced, "forced", Share::ExceptReserve),
+    ] {
+        assert_eq!((reason.as_str(), reason.share()), (word, share));
     }
 }
 
