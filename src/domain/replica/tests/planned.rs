@@ -101,7 +101,7 @@ fn what_is_wrong_with_the_stored_grant_is_the_reason_to_replace_it_at_once() {
 }
 
 #[test]
-fn others_are_asked_for_a_grant_by_whoever_shares_an_empty_store_and_never_served_any() {
+fn others_are_asked_by_whoever_shares_an_empty_store_and_never_served_a_grant() {
     let empty = Record::default();
     let mut used = Record::default();
     used.state.epoch = Epoch(7);

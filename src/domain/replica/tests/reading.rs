@@ -50,7 +50,7 @@ fn failures_in_a_row_are_counted_until_one_attempt_succeeds() {
 #[test]
 fn a_reading_never_lengthens_a_life_by_the_boot_clock_but_a_renewal_does() {
     let mut replica = serving();
-    // The store's clock went slower than this machine's, or the question was long under way.
+    // The store's clock went slower than this machine's.
     replica.observe(record(grant(7, 0)), store_time(60), moment(70));
     let expires = replica.view(moment(70)).expires;
     assert_eq!(

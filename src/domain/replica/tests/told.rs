@@ -86,7 +86,7 @@ fn where_nothing_is_servable_it_says_why() {
 }
 
 #[test]
-fn who_has_nothing_is_told_to_come_again_when_something_is_planned_or_after_an_interval() {
+fn whoever_gets_nothing_is_told_to_come_again_when_something_is_planned_or_after_an_interval() {
     let mut replica = replica();
     let retry_at = |replica: &Replica| replica.view(moment(1)).retry_at;
     assert_eq!(retry_at(&replica), moment(31).boot);
@@ -96,7 +96,7 @@ fn who_has_nothing_is_told_to_come_again_when_something_is_planned_or_after_an_i
 }
 
 #[test]
-fn the_latest_word_of_the_grant_or_attempt_to_hear_of_it_is_what_an_answer_waits_for() {
+fn answers_are_given_for_two_intervals_after_the_latest_attempt_to_hear_of_the_grant() {
     let until = |replica: &Replica| {
         let view = replica.view(moment(100));
         (view.vouched_until, view.answer_until)
