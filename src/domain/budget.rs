@@ -227,6 +227,24 @@ mod tests {
     }
 
     #[test]
+    fn a_third_of_what_may_be_used_is_the_burst_and_a_tenth_of_that_the_reserve() {
+        for (limit, a_day, burst, reserve) in [
+            (4, 1, 1, 0),
+            (12, 6, 3, 1),
+            (200, 119, 60, 6),
+            (2000, 1199, 600, 60),
+        ] {
+            let budget = Budget {
+                interval: DAY / a_day,
+                burst,
+                reserve,
+                window: DAY,
+            };
+            assert_eq!(Budget::for_limit(limit, DAY), budget, "{limit}");
+        }
+    }
+
+    #[test]
     fn what_is_left_counts_down_and_comes_back() {
         let budget = Budget::for_limit(2000, DAY);
         let now = Timestamp::from_micros(1_000_000_000_000);
