@@ -165,15 +165,15 @@ fn each_fetch_has_a_connection_of_its_own_and_checks_share_theirs() {
 
         let checked_at = WireServer::start(forever(r#"{"ip_list":[]}"#)).await;
         let client = checked_at.client();
-        for _ in 0..3 {
+        for _ in 0..10 {
             let checked = client
                 .check(&credential(Mode::Token), &Secret::new(TOKEN))
                 .await;
             assert_eq!(checked, Checked::Accepted);
         }
-        assert_eq!(
-            (checked_at.connections(), checked_at.requests().len()),
-            (1, 3)
-        );
+        assert_eq!(checked_at.requests().len(), 10);
+        // A call may come before the connection of the one before is back in its place, and dial; there are two then.
+        let connections = checked_at.connections();
+        assert!(connections <= 2, "{connections}");
     });
 }
