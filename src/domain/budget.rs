@@ -278,6 +278,9 @@ mod tests {
         }
         let now = start + Duration::from_secs(3600) * 29;
         assert_eq!(used.total(now, DAY), 24);
+        assert_eq!(used.to_record().split(',').count(), 24);
+        let hour = Budget::for_limit(2000, DAY).part();
+        assert_eq!(hour, Duration::from_secs(3600));
         assert_eq!(used.total(now + DAY, DAY), 0);
         used.take_back();
         assert_eq!(used.total(now, DAY), 23);

@@ -103,6 +103,15 @@ mod tests {
     }
 
     #[test]
+    fn no_life_is_believed_that_is_longer_than_a_month() {
+        let day = Duration::from_secs(24 * 3600);
+        let mut grant = grant_issued_at(10_000);
+        grant.expires_at = grant.issued_at + day * 40;
+        grant.cut_to(grant.issued_at);
+        assert_eq!(grant.life(), day * 30);
+    }
+
+    #[test]
     fn a_clock_that_is_behind_does_not_lengthen_a_life() {
         let mut grant = grant_issued_at(10_000);
         let now = Timestamp::from_micros(9_000 * 1_000_000);

@@ -12,7 +12,7 @@ use crate::domain::budget::{Budget, Share};
 use crate::domain::earlier::EarlierTokens;
 use crate::domain::epoch::{Nonce, Version};
 use crate::domain::secret::{Digest, Secret};
-use crate::domain::state::{Memory, Verdict};
+use crate::domain::state::{Cooldown, Memory, Pause, Verdict};
 use crate::domain::upstream_error::ErrorClass;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -256,6 +256,33 @@ fn asked_again_with_the_same_nonce_begin_answers_the_same() {
 }
 
 #[test]
+fn asked_again_once_the_lease_is_over_begin_hands_out_another() {
+    let mut history = History::new(Mode::Token);
+    let first = history.lease(Reason::Missing);
+    history.wait(history.rules.lease);
+    let memory = Memory::default();
+    let begun = history.ask_again(Reason::Missing, memory, first.nonce, SECRET);
+    assert!(
+        matches!(begun, Begun::Granted(permit) if permit.epoch > first.epoch),
+        "{begun:?}"
+    );
+}
+
+#[test]
+fn the_budget_lets_a_fetch_pass_at_the_very_moment_it_fits() {
+    let furthest = rules(Mode::Token).budget.ahead(Share::Whole);
+    for (early, fits) in [(0, true), (1, false)] {
+        let mut history = History::new(Mode::Token);
+        let memory = Memory {
+            budget: history.now + furthest + Duration::from_micros(early),
+            ..Memory::default()
+        };
+        let (begun, _) = history.ask(Reason::Missing, memory);
+        assert_eq!(matches!(begun, Begun::Granted(_)), fits, "{begun:?}");
+    }
+}
+
+#[test]
 fn asked_again_commit_answers_the_same() {
     let mut history = History::new(Mode::Token);
     let attempt = history.lease(Reason::Missing);
@@ -347,6 +374,10 @@ fn the_same_epoch_under_another_nonce_is_not_the_same_attempt() {
     history.record.release(&other, &history.rules);
     assert!(history.record.state.lease.is_some());
     assert_eq!(history.commit(other, "t"), Committed::Late);
+    let above = Version(attempt.epoch.0 + 1);
+    history.record.state.version = above;
+    assert_eq!(history.commit(other, "t"), Committed::Late);
+    assert!(history.record.state.lease.is_some(), "below, too");
 }
 
 #[test]
@@ -511,6 +542,18 @@ fn a_paused_app_is_not_fetched_and_the_newer_word_wins() {
 }
 
 #[test]
+fn of_two_words_about_a_pause_the_newer_is_taken_and_else_the_first() {
+    let said = |paused, at| Pause {
+        paused,
+        changed_at: Timestamp::from_micros(at),
+    };
+    for (first, second, paused) in [(1, 2, false), (2, 2, true), (3, 2, true)] {
+        let newer = said(true, first).newer(said(false, second));
+        assert_eq!(newer.paused, paused, "{first} {second}");
+    }
+}
+
+#[test]
 fn whoever_resumes_an_app_ends_its_cooldown_but_gets_no_more_budget() {
     let mut history = History::new(Mode::Token);
     let mut fetches = 0;
@@ -554,9 +597,20 @@ fn after_a_failover_to_a_clock_that_is_behind_nothing_waits_longer_than_its_own_
     let (mut history, _) = History::fresh(Mode::Token);
     history.wait(HOUR);
     history.lease(Reason::Scheduled);
+    let far = history.now + 24 * HOUR;
+    history.record.state.close_watch_until = far;
+    history.record.state.cooldown = Some(Cooldown {
+        class: ErrorClass::Forbidden,
+        until: far,
+        secret: SECRET,
+    });
     history.now = history.now - 24 * HOUR;
     history.open();
     let state = &history.record.state;
+    let closely = history.rules.close_watch_lasts();
+    assert_eq!(state.close_watch_until, history.now + closely);
+    let cooldown = state.cooldown.map(|cooldown| cooldown.until);
+    assert_eq!(cooldown, Some(history.now + 24 * HOUR));
     assert!(
         state
             .lease

@@ -91,3 +91,16 @@ fn one_check_answers_everybody_for_a_while() {
         Claimed::NotCurrent
     );
 }
+
+#[test]
+fn a_reports_verdict_counts_again_from_the_end_of_the_lease_on() {
+    let (mut history, version) = History::fresh(Mode::Token);
+    history.wait(HOUR);
+    history.lease(Reason::Scheduled);
+    history.wait(history.rules.lease - Duration::from_micros(1));
+    let judged = history.judge(version, Verdict::Refused, true);
+    assert_eq!(judged, Judged::Ignored);
+    history.wait(Duration::from_micros(1));
+    let judged = history.judge(version, Verdict::Refused, true);
+    assert!(matches!(judged, Judged::Dead { .. }), "{judged:?}");
+}

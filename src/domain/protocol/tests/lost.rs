@@ -68,6 +68,15 @@ fn a_commit_below_a_version_that_was_put_back_meanwhile_is_late() {
 }
 
 #[test]
+fn a_commit_of_the_very_version_that_was_told_of_is_stored() {
+    let mut history = History::new(Mode::Token);
+    let attempt = history.lease(Reason::Missing);
+    history.record.state.version = Version::fetched_under(attempt.epoch);
+    let stored = history.commit(attempt, "t");
+    assert!(matches!(stored, Committed::Stored { .. }), "{stored:?}");
+}
+
+#[test]
 fn another_token_under_the_same_version_makes_it_suspect() {
     let (mut history, version) = History::fresh(Mode::Token);
     let other = grant(version, "other", history.now);
@@ -85,4 +94,38 @@ fn a_floor_above_the_stored_version_makes_it_suspect() {
     };
     assert!(permit.epoch > floor.into());
     assert_eq!(history.record.state.suspect, Some(floor.into()));
+}
+
+#[test]
+fn what_the_store_would_not_keep_is_not_put_back() {
+    let mut history = History::new(Mode::Token);
+    let issued_at = history.now;
+    let held = grant(Version(issued_at.as_micros()), "held", issued_at);
+    history.wait(2 * HOUR - MINUTE);
+    assert_eq!(history.put_back(&held), PutBackAnswer::Superseded);
+    history.now = history.now - SECOND;
+    assert_eq!(history.put_back(&held), PutBackAnswer::Stored);
+}
+
+#[test]
+fn what_is_put_back_below_a_version_that_was_served_is_suspect() {
+    for (above, suspect) in [(0, false), (1, true)] {
+        let mut history = History::new(Mode::Token);
+        let held = grant(Version(history.now.as_micros()), "held", history.now);
+        history.record.state.version = Version(held.version.0 + above);
+        assert_eq!(history.put_back(&held), PutBackAnswer::Stored);
+        assert_eq!(history.record.state.suspect.is_some(), suspect);
+    }
+}
+
+#[test]
+fn what_upstream_refused_is_not_waited_for() {
+    let (mut history, version) = History::fresh(Mode::Token);
+    history.judge(version, Verdict::Refused, false);
+    history.record.grant = None;
+    let (begun, _) = history.ask(Reason::Missing, remembering(version, true));
+    assert!(matches!(begun, Begun::Granted(_)), "{begun:?}");
+    let newer = Version(version.0 + 1);
+    let (begun, _) = history.ask(Reason::Missing, remembering(newer, true));
+    assert_eq!(begun, Begun::Behind);
 }

@@ -107,3 +107,68 @@ fn a_refused_stable_token_stays_dead_also_where_a_higher_version_was_served() {
     assert_eq!(history.record.servable(), None);
     assert!(history.record.state.force);
 }
+
+#[test]
+fn a_late_stable_token_is_taken_where_it_outlives_what_is_stored_or_that_is_dead() {
+    let nothing = |_: &mut History| {};
+    let other_commits = |history: &mut History| {
+        let quick = history.lease(Reason::Repair);
+        history.commit(quick, "quick");
+    };
+    let raised: fn(&mut History) = |history| {
+        let epoch = history.record.state.epoch;
+        history.record.state.version = Version::fetched_under(epoch);
+    };
+    let (refused, accepted) = (Verdict::Refused, Verdict::Accepted);
+    for (verdict, left, meanwhile, taken) in [
+        (accepted, 199, nothing as fn(&mut History), false),
+        (accepted, 200, nothing, false),
+        (accepted, 201, nothing, true),
+        (refused, 199, nothing, true),
+        (accepted, 201, raised, false),
+        (accepted, 9000, other_commits, false),
+    ] {
+        let (mut history, version) = History::fresh(Mode::Stable);
+        history.wait(2 * HOUR - 200 * SECOND);
+        history.judge(version, verdict, false);
+        let issued_at = history.now;
+        let slow = history.lease(Reason::Repair);
+        history.wait(history.rules.lease);
+        meanwhile(&mut history);
+        // Its lease is another's by now.
+        history.begin(Reason::Repair);
+        let grant = Grant {
+            expires_at: issued_at + left * SECOND,
+            ..grant(Version::fetched_under(slow.epoch), "slow", issued_at)
+        };
+        let attempt = slow;
+        let commit = Commit { attempt, grant };
+        let rules = history.rules.clone();
+        let answer = history.record.commit(&commit, &rules, history.now);
+        let stored = matches!(answer, Committed::Stored { .. });
+        assert_eq!(stored, taken, "{verdict:?} {left}");
+    }
+}
+
+#[test]
+fn a_stable_tokens_death_after_an_unclear_fetch_of_ours_is_not_foreign() {
+    let (mut history, version) = History::fresh(Mode::Stable);
+    history.wait(2 * HOUR - 200 * SECOND);
+    let attempt = history.lease(Reason::Scheduled);
+    history.fail(attempt, ErrorClass::Unclear);
+    let judged = history.judge(version, Verdict::Refused, false);
+    assert_eq!(judged, Judged::Dead { foreign: false });
+}
+
+#[test]
+fn a_stable_token_is_due_a_little_within_upstreams_window_or_at_half_of_a_short_life() {
+    let rules = rules(Mode::Stable);
+    let issued_at = Timestamp::from_micros(1_700_000_000_000_000);
+    for (life, due) in [(7200, 6905), (590, 295), (100, 50)] {
+        let grant = Grant {
+            expires_at: issued_at + life * SECOND,
+            ..grant(Version(1), "t", issued_at)
+        };
+        assert_eq!(rules.due_at(&grant), issued_at + due * SECOND, "{life}");
+    }
+}
