@@ -7,6 +7,7 @@
 mod desk;
 mod lanes;
 mod reports;
+mod together;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -205,8 +206,7 @@ impl Scheduler {
         let at = if entry.forced.is_empty() {
             self.refresher
                 .publisher
-                .inspect(id, |replica| replica.next(now))
-                .map(|plan| plan.at)
+                .inspect(id, |replica| together::begins_at(replica, now))
         } else {
             Some(now.boot)
         };
