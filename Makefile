@@ -120,7 +120,7 @@ audit: tools ## Ask for advisories about the dependencies; needs the RustSec dat
 
 .PHONY: doc
 doc: ## Build the crate's documentation, warnings denied
-	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --workspace --document-private-items
+	RUSTDOCFLAGS='-D warnings -A rustdoc::private-intra-doc-links' $(CARGO) doc --no-deps --workspace --document-private-items
 
 .PHONY: openapi
 openapi: ## Write docs/openapi.json, the contract, anew from the code
