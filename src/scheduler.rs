@@ -204,9 +204,10 @@ impl Scheduler {
         }
         let now = self.refresher.clock.now();
         let at = if entry.forced.is_empty() {
-            self.refresher
-                .publisher
-                .inspect(id, |replica| together::begins_at(replica, now))
+            self.refresher.publisher.inspect(id, |replica| {
+                let plan = replica.next(now)?;
+                Some(together::begins_at(plan, replica.watch_every(now)))
+            })
         } else {
             Some(now.boot)
         };

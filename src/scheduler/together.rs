@@ -2,20 +2,18 @@
 
 use std::time::Duration;
 
-use crate::domain::replica::{Replica, Step};
-use crate::domain::time::Moment;
+use crate::domain::replica::{Plan, Step};
 
 /// Checks that are due within this part of the time between two of a token's are begun together: of ten thousand apps
 /// some forty each quarter of a second. Each by itself would wake the whole process, and several times.
 const PART: u32 = 240;
 
-/// When the credential's next step is to be begun, by the boot clock.
-pub(super) fn begins_at(replica: &Replica, now: Moment) -> Option<Duration> {
-    let plan = replica.next(now)?;
-    Some(match plan.step {
-        Step::Watch => next_multiple(plan.at, replica.watch_every(now) / PART),
+/// When a step is begun, by the boot clock, where checks of its token are `every` apart.
+pub(super) fn begins_at(plan: Plan, every: Duration) -> Duration {
+    match plan.step {
+        Step::Watch => next_multiple(plan.at, every / PART),
         _ => plan.at,
-    })
+    }
 }
 
 /// The first multiple of `part` that is not before `at`.
@@ -30,6 +28,15 @@ fn next_multiple(at: Duration, part: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn checks_wait_for_each_other_and_nothing_else_does() {
+        let at = Duration::from_millis(60_010);
+        let begun = |step| begins_at(Plan { at, step }, Duration::from_secs(60));
+        assert_eq!(begun(Step::Watch), Duration::from_millis(60_250));
+        assert_eq!(begun(Step::CheckCutOff), at);
+        assert_eq!(begun(Step::RefreshAlone), at);
+    }
 
     #[test]
     fn what_is_due_within_a_part_is_begun_at_its_end() {

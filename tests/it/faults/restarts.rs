@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::sync::RwLock;
 use wechat_simulator::{Endpoint, Fault, FaultKind, Simulator};
 
-use super::rig::{SOON, unhurried};
+use super::rig::{SOON, surroundings, unhurried};
 use crate::support::broker::Caller;
 use crate::support::fleet::{eventually, wechat_with};
 use crate::support::process::Process;
@@ -54,24 +54,10 @@ impl Balancer {
     }
 }
 
-/// A WeChat with one app, a Redis, and settings for a process between them.
-async fn surroundings(namespace: &str) -> (Simulator, RedisServer, Settings) {
-    let wechat = Simulator::start(wechat_with(&[AppUnderTest::new(APP)]))
-        .await
-        .expect("the simulator starts");
-    let redis = RedisServer::start();
-    let store = StoreUnderTest::Redis {
-        url: redis.url(),
-        namespace: namespace.to_owned(),
-    };
-    let settings = Settings::new(&wechat.base_url(), store);
-    (wechat, redis, settings)
-}
-
 #[test]
 fn a_rolling_restart_under_load_fails_no_request() {
     timed_in_a_crowd(async || {
-        let (_wechat, _redis, settings) = surroundings("rolling").await;
+        let (_wechat, _redis, settings) = surroundings(APP, "rolling").await;
         let settings = settings.server("lame_duck", "1s");
         let mut replicas = Vec::new();
         let addresses = Arc::new(RwLock::new(Vec::new()));
@@ -215,7 +201,7 @@ async fn told_before_begin_was_answered() {
 #[test]
 fn asked_twice_to_stop_it_stops_at_once() {
     timed(async || {
-        let (_wechat, _redis, settings) = surroundings("twice").await;
+        let (_wechat, _redis, settings) = surroundings(APP, "twice").await;
         let settings = settings.server("lame_duck", "300s");
         let mut process = Process::listening(&settings).await;
         process.terminate();
@@ -232,7 +218,7 @@ fn asked_twice_to_stop_it_stops_at_once() {
 #[test]
 fn whoever_connects_while_the_process_stands_still_is_answered_when_it_goes_on() {
     timed(async || {
-        let (_wechat, _redis, settings) = surroundings("still").await;
+        let (_wechat, _redis, settings) = surroundings(APP, "still").await;
         let process = Process::listening(&settings).await;
         let address = process.address("listen").await;
 

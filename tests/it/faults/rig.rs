@@ -203,3 +203,17 @@ impl Watch {
         longest
     }
 }
+
+/// A WeChat with one app, a Redis that knows nothing, and settings for a process between them.
+pub(super) async fn surroundings(app: &str, namespace: &str) -> (Simulator, RedisServer, Settings) {
+    let wechat = Simulator::start(wechat_with(&[AppUnderTest::new(app)]))
+        .await
+        .expect("the simulator starts");
+    let redis = RedisServer::start();
+    let store = StoreUnderTest::Redis {
+        url: redis.url(),
+        namespace: namespace.to_owned(),
+    };
+    let settings = Settings::new(&wechat.base_url(), store);
+    (wechat, redis, settings)
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 use wechat_simulator::{Endpoint, Fault, FaultKind, Garbage, Simulator};
 
-use super::rig::SOON;
+use super::rig::{SOON, surroundings};
 use crate::support::fleet::wechat_with;
 use crate::support::process::Process;
 use crate::support::redis::RedisServer;
@@ -120,15 +120,8 @@ fn no_secret_token_or_key_is_ever_logged_measured_or_told() {
 #[test]
 fn the_command_line_talks_to_a_running_broker() {
     timed(async || {
-        let wechat = Simulator::start(wechat_with(&[AppUnderTest::new(APP)]))
-            .await
-            .expect("the simulator starts");
-        let redis = RedisServer::start();
-        let store = StoreUnderTest::Redis {
-            url: redis.url(),
-            namespace: "cli".to_owned(),
-        };
-        let process = Process::listening(&Settings::new(&wechat.base_url(), store)).await;
+        let (_wechat, _redis, settings) = surroundings(APP, "cli").await;
+        let process = Process::listening(&settings).await;
         let served = process.caller().await.token_within(APP, SOON).await;
         let api = format!("http://{}", process.address("listen").await);
         let ops = format!("http://{}", process.address("ops_listen").await);
