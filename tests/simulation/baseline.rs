@@ -237,7 +237,7 @@ impl Worker {
     /// Has the store do something; it may happen though no answer comes.
     async fn ask<T>(&self, act: impl FnOnce(&mut Shared) -> T) -> Result<T, ()> {
         self.gate.passed().await;
-        let fate = self.links.fate(self.number).ok_or(())?;
+        let fate = self.links.fate(self.number, false).ok_or(())?;
         tokio::time::sleep(fate.there.min(REPLY_TIMEOUT)).await;
         let answer = fate.arrives.then(|| act(&mut lock(&self.shared)));
         let slow = fate.there >= REPLY_TIMEOUT;

@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::baseline::{Fleet, Way, Worker};
+use super::clock::paused_runtime;
 use super::fault::Fault;
-use super::history::{DAY, HOUR, MINUTE, Setup, paused_runtime};
+use super::history::{DAY, HOUR, MINUTE, Setup};
 use super::plan::{LASTS, Plan, Severity};
 use super::store::{Link, SharedStore};
 use super::upstream::{WeChat, Weather};

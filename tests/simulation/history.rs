@@ -12,6 +12,7 @@ use token_broker::domain::rules::Rules;
 use tokio::task::JoinSet;
 use tracing::Level;
 
+use super::clock::paused_runtime;
 use super::oracle::{Figures, Oracle};
 use super::replica::Node;
 use super::store::{Link, SharedStore};
@@ -32,7 +33,8 @@ pub(crate) struct Setup {
     pub(crate) most_fetches: usize,
     /// How long a scheduler sleeps at a stretch: the product's second where machines are suspended.
     pub(crate) nap: Duration,
-    /// The longest time between two requests to a replica once nothing has happened for long.
+    /// The longest time between two requests to a replica once nothing has happened for long; zero = somebody strikes
+    /// without a word, so that nothing is ever taken to be calm.
     pub(crate) idle: Duration,
     /// Whether what happens is written down.
     pub(crate) tells: bool,
@@ -108,6 +110,9 @@ fn rules(setup: &Setup) -> Rules {
 impl History {
     fn new(seed: u64, setup: &Setup) -> Option<Self> {
         let world = World::new(seed, setup.tells);
+        if setup.idle.is_zero() {
+            world.never_rests();
+        }
         let store = SharedStore::new(Arc::clone(&world), setup.replicas);
         let wechat = WeChat::new(Arc::clone(&world), setup.mode);
         let oracle = Oracle::new(&world, &store, &wechat, setup);
@@ -217,14 +222,6 @@ impl History {
         self.elapse(30 * MINUTE).await;
         self.oracle.all_agree(&self.nodes);
     }
-}
-
-/// One thread, and a clock that goes on by itself where nobody has anything to do.
-pub(crate) fn paused_runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
 }
 
 /// Runs one history; the same seed and the same script give the same history.

@@ -3,6 +3,7 @@
 //! determined.
 
 mod baseline;
+mod clock;
 mod comparison;
 mod fault;
 mod histories;

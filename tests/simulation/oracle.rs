@@ -10,6 +10,7 @@ use token_broker::domain::time::Moment;
 use token_broker::refresher::ReportVerdict;
 use token_broker::snapshot::SlotId;
 
+use super::clock::to_an_edge;
 use super::history::Setup;
 use super::replica::{COLD_WAIT, Node};
 use super::store::{Link, SharedStore};
@@ -137,7 +138,7 @@ impl Oracle {
             let nuisance = lock(&self.callers).nuisance;
             let (waits, nuisance, forces) = self
                 .world
-                .dice(|dice| (dice.chance(0.3), dice.chance(nuisance), dice.chance(0.3)));
+                .dice(|dice| (dice.chance(0.05), dice.chance(nuisance), dice.chance(0.3)));
             lock(&self.told[node.number]).pause = pause;
             self.follow(&node);
             let Some((broker, id, process)) = node.broker() else {
@@ -169,12 +170,14 @@ impl Oracle {
         let callers = *lock(&self.callers);
         if self.world.is_calm() {
             let pause = self.world.dice(|dice| dice.between(least, callers.idle));
+            let pause = to_an_edge(self.world.now(), pause, false);
             let slept = tokio::time::timeout(pause, self.world.stirred()).await;
             if slept.is_err() {
                 return pause;
             }
         }
         let pause = self.world.dice(|dice| dice.between(least, callers.every));
+        let pause = to_an_edge(self.world.now(), pause, true);
         tokio::time::sleep(pause).await;
         pause
     }
@@ -183,7 +186,7 @@ impl Oracle {
     fn follow(&self, node: &Node) {
         let now = self.world.now();
         let mut told = lock(&self.told[node.number]);
-        let process = node.process().map_or(0, |(_, _, process)| process);
+        let process = node.process();
         if process != told.process {
             *told = Told {
                 process,

@@ -178,14 +178,16 @@ impl Node {
         if self.gate.is_stopped() {
             return None;
         }
-        self.process()
-    }
-
-    /// The same, of a process that may be stopped.
-    pub(crate) fn process(&self) -> Option<(Broker, SlotId, u64)> {
         lock(&self.process)
             .as_ref()
             .map(|process| (process.broker.clone(), process.id, process.starts))
+    }
+
+    /// Which process it is, also one that is stopped; 0 where there is none.
+    pub(crate) fn process(&self) -> u64 {
+        lock(&self.process)
+            .as_ref()
+            .map_or(0, |process| process.starts)
     }
 
     /// Has the process answer a request.

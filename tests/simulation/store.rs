@@ -13,9 +13,9 @@ use token_broker::ports::{Signal, Stamped, StoreError, Subject};
 use tokio::sync::mpsc;
 
 use super::machine::{BEGINNING, shifted};
-use super::world::{World, lock};
+use super::world::{Dice, World, lock};
 
-/// How many earlier copies are kept, for failovers that lose writes.
+/// How many copies are kept, for failovers that lose writes.
 const COPIES: usize = 40;
 
 const ORIGIN: Fingerprint = Fingerprint::new(0x0816);
@@ -62,6 +62,7 @@ struct Inner {
     record: Record,
     /// Since when its grant is of this version.
     granted_at: Duration,
+    /// What it was after each of the latest changes, itself the last.
     copies: VecDeque<Record>,
     /// How far its clock is from the truth, in milliseconds.
     shift: i64,
@@ -85,6 +86,19 @@ pub(crate) struct Fate {
     pub(crate) is_smooth: bool,
 }
 
+impl Inner {
+    /// Keeps what the record is now, where that is something new.
+    fn keep(&mut self) {
+        if self.copies.back() == Some(&self.record) {
+            return;
+        }
+        self.copies.push_back(self.record.clone());
+        if self.copies.len() > COPIES {
+            self.copies.pop_front();
+        }
+    }
+}
+
 impl SharedStore {
     pub(crate) fn new(world: Arc<World>, replicas: usize) -> Arc<Self> {
         Arc::new(Self {
@@ -92,7 +106,7 @@ impl SharedStore {
             inner: Mutex::new(Inner {
                 record: Record::default(),
                 granted_at: Duration::ZERO,
-                copies: VecDeque::new(),
+                copies: VecDeque::from([Record::default()]),
                 shift: 0,
                 links: vec![Link::Up; replicas],
                 signals_lost: 0.0,
@@ -156,24 +170,24 @@ impl SharedStore {
         self.world.log(format_args!("store flushed"));
         let mut inner = lock(&self.inner);
         inner.record = Record::default();
-        inner.copies.clear();
+        inner.copies = VecDeque::from([Record::default()]);
         inner.handed_out.clear();
     }
 
     /// Loses the grant, and keeps the state: an eviction.
     pub(crate) fn evict_grant(&self) {
         self.world.log(format_args!("store evicts the grant"));
-        lock(&self.inner).record.grant = None;
+        let mut inner = lock(&self.inner);
+        inner.record.grant = None;
+        inner.keep();
     }
 
     /// Another machine takes over: it lacks the latest `lost` changes, and its clock is elsewhere.
     pub(crate) fn fail_over(&self, lost: usize, shift: i64) {
         let mut inner = lock(&self.inner);
-        for _ in 0..lost {
-            if let Some(copy) = inner.copies.pop_back() {
-                inner.record = copy;
-            }
-        }
+        let left = inner.copies.len().saturating_sub(lost).max(1);
+        inner.copies.truncate(left);
+        inner.record = inner.copies.back().cloned().unwrap_or_default();
         inner.shift += shift;
         inner.handed_out.clear();
         for subscriber in inner.subscribers.iter().flatten() {
@@ -209,15 +223,24 @@ impl SharedStore {
         !lock(&self.inner).unconfirmed
     }
 
-    /// What becomes of a replica's next call; `None` = it is refused.
-    pub(crate) fn fate(&self, replica: usize) -> Option<Fate> {
+    /// What becomes of a replica's next call; `None` = it is refused. In calm times, one that is a `look` takes a way
+    /// that takes time once in four times.
+    pub(crate) fn fate(&self, replica: usize, is_look: bool) -> Option<Fate> {
         let link = self.link(replica);
+        let calm = is_look && link == Link::Up && self.world.is_calm();
         self.world.dice(|dice| {
             // Every other way takes no time at all: both are long enough for others to come in between.
-            let quick = |dice: &mut super::world::Dice| {
-                Duration::from_millis(dice.below(6).saturating_sub(2))
+            let quick = |dice: &mut Dice| Duration::from_millis(dice.below(6).saturating_sub(2));
+            let (mut there, back) = if calm {
+                let time = Duration::from_millis(dice.below(12).saturating_sub(8));
+                if dice.chance(0.5) {
+                    (time, Duration::ZERO)
+                } else {
+                    (Duration::ZERO, time)
+                }
+            } else {
+                (quick(dice), quick(dice))
             };
-            let (mut there, back) = (quick(dice), quick(dice));
             let (mut arrives, mut answered) = (true, true);
             match link {
                 Link::Up => {}
@@ -245,24 +268,20 @@ impl SharedStore {
         let mut inner = lock(&self.inner);
         inner.calls += 1;
         let at = self.time(&inner);
-        let before = inner.record.clone();
+        let version = |record: &Record| record.grant.as_ref().map(|grant| grant.version);
+        let before = version(&inner.record);
         let mischief = inner.mischief;
         inner.record.open(&subject.rules, ORIGIN, at)?;
         let (answer, told) = change(&mut inner.record, at, mischief);
-        let version = |record: &Record| record.grant.as_ref().map(|grant| grant.version);
-        if version(&inner.record) < version(&before) && inner.record.grant.is_some() {
+        let after = version(&inner.record);
+        if after < before && after.is_some() {
             self.world
                 .violation(format_args!("the store's grant went backwards"));
         }
-        if version(&inner.record) != version(&before) {
+        if after != before {
             inner.granted_at = self.world.now();
         }
-        if inner.record != before {
-            inner.copies.push_back(before);
-            if inner.copies.len() > COPIES {
-                inner.copies.pop_front();
-            }
-        }
+        inner.keep();
         if told {
             let version = inner.record.state.version;
             self.tell(

@@ -39,7 +39,7 @@ impl StoreLink {
         let away = |why: &str| StoreError::Away(String::from(why));
         let replica = self.replica;
         let store = Arc::clone(&self.store);
-        let answer = match self.store.fate(replica) {
+        let answer = match self.store.fate(replica, stage.is_none()) {
             None => {
                 tokio::time::sleep(Duration::from_millis(1)).await;
                 Err(away("refused"))

@@ -13,7 +13,7 @@ use token_broker::ports::{Checked, Fetched, Upstream};
 use tokio::sync::oneshot;
 
 use super::machine::Gate;
-use super::world::{Stage, World, lock};
+use super::world::{Stage, World, lock, pass};
 
 pub(crate) const LIFE: Duration = Duration::from_secs(7200);
 pub(crate) const OVERLAP: Duration = Duration::from_secs(300);
@@ -331,7 +331,7 @@ impl Upstream for UpstreamLink {
             self.gate.passed().await;
             return Checked::Away(String::from("down"));
         }
-        let (there, back, _) = self.course(weather);
+        let (there, back, coin) = self.course(weather);
         let value = token.expose().to_owned();
         let act = move |wechat: &WeChat| {
             lock(&wechat.inner).checks += 1;
@@ -347,9 +347,16 @@ impl Upstream for UpstreamLink {
         };
         if weather == Weather::Fair {
             // It changes nothing, so that nothing of it outlives whoever asks.
-            tokio::time::sleep(there).await;
+            let (there, back) = if !self.wechat.world.is_calm() {
+                (there, back)
+            } else if coin {
+                (there + back, Duration::ZERO)
+            } else {
+                (Duration::ZERO, there + back)
+            };
+            pass(there).await;
             let checked = act(&self.wechat);
-            tokio::time::sleep(back).await;
+            pass(back).await;
             self.gate.passed().await;
             return checked;
         }

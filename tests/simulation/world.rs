@@ -12,6 +12,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::clock;
+
 /// How many of the latest lines a failure shows, unless told by `SIMULATION_LINES`.
 const LINES: usize = 80;
 
@@ -136,7 +138,7 @@ impl World {
     pub(crate) fn new(seed: u64, tells: bool) -> Arc<Self> {
         let keep = from_environment("SIMULATION_LINES").and_then(|lines| lines.try_into().ok());
         Arc::new(Self {
-            started: Instant::now(),
+            started: clock::now(),
             skipped: AtomicU64::new(0),
             tells,
             sprung: Notify::new(),
@@ -156,7 +158,7 @@ impl World {
     /// The true time since the beginning.
     pub(crate) fn now(&self) -> Duration {
         let skipped = self.skipped.load(Ordering::Relaxed);
-        self.started.elapsed() + Duration::from_nanos(skipped)
+        clock::now() - self.started + Duration::from_nanos(skipped)
     }
 
     /// Every machine is suspended for this long: timers stand still.
@@ -172,6 +174,11 @@ impl World {
         inner.stirred_until = inner.stirred_until.max(until);
         drop(inner);
         self.stirred.notify_waiters();
+    }
+
+    /// Something may happen at any time.
+    pub(crate) fn never_rests(&self) {
+        lock(&self.inner).stirred_until = Duration::MAX;
     }
 
     /// Whether whatever happened has shown itself by now, if it does at all.
