@@ -6,13 +6,13 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::http::header::{HeaderMap, HeaderValue};
 use actix_web::web::Payload;
 use arc_swap::Guard;
 use serde::de::DeserializeOwned;
 
+use super::arrival::Arrival;
 use super::body;
 use super::callers::{Callers, Identity};
 use super::client_address;
@@ -39,8 +39,7 @@ pub(super) enum Asked {
 
 /// A request.
 pub(super) struct Call {
-    request: HttpRequest,
-    payload: Cell<Option<Payload>>,
+    arrival: Arrival,
     worker: Rc<Worker>,
     callers: Guard<Arc<Callers>>,
     /// Who asked, where the key did not stand in a header: for the access line.
@@ -52,11 +51,10 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn new(request: HttpRequest, payload: Payload, worker: Rc<Worker>) -> Self {
+    pub(super) fn new(arrival: Arrival, worker: Rc<Worker>) -> Self {
         Self {
             callers: worker.state.callers.load(),
-            request,
-            payload: Cell::new(Some(payload)),
+            arrival,
             worker,
             named: OnceCell::new(),
             app: Cell::new(None),
@@ -65,7 +63,7 @@ impl Call {
     }
 
     pub(super) fn headers(&self) -> &HeaderMap {
-        self.request.headers()
+        self.arrival.head().headers()
     }
 
     pub(super) fn broker(&self) -> &Broker {
@@ -91,7 +89,7 @@ impl Call {
 
     /// What the connection's certificate says, where one was shown.
     pub(super) fn shown(&self) -> Option<&ShownNames> {
-        self.request.conn_data()
+        self.arrival.of_connection()
     }
 
     /// Whose request it is. Query parameters are refused here: few routes take any.
@@ -232,36 +230,36 @@ impl Call {
     /// The body, unread.
     pub(super) fn payload(&self) -> Result<Payload, Problem> {
         let read = || Problem::malformed_body(String::from("The body was read."));
-        self.payload.take().ok_or_else(read)
+        self.arrival.payload().ok_or_else(read)
     }
 
     pub(super) fn method(&self) -> &Method {
-        self.request.method()
+        &self.arrival.head().method
     }
 
     /// The path as it was sent, nothing decoded.
     pub(super) fn sent_path(&self) -> &str {
-        self.request.uri().path()
+        self.arrival.head().uri.path()
     }
 
     /// The query as it was sent, nothing decoded.
     pub(super) fn sent_query(&self) -> Option<&str> {
-        self.request.uri().query()
+        self.arrival.head().uri.query()
     }
 
     /// A part of the path.
     pub(super) fn path(&self, name: &str) -> &str {
-        self.request.match_info().get(name).unwrap_or_default()
+        self.arrival.part(name).unwrap_or_default()
     }
 
     /// The query, with no other parameters than these.
     pub(super) fn query(&self, known: &[&str]) -> Result<Parameters, Problem> {
-        Parameters::of_query(self.request.uri().query(), known)
+        Parameters::of_query(self.sent_query(), known)
     }
 
     /// The query, with whatever parameters: unmodified clients add some of their own.
     pub(super) fn any_query(&self) -> Result<Parameters, Problem> {
-        Parameters::of_any_query(self.request.uri().query())
+        Parameters::of_any_query(self.sent_query())
     }
 
     /// The body's members, whatever they are.
@@ -305,7 +303,7 @@ impl Call {
     }
 
     fn refuse_query(&self) -> Result<(), Problem> {
-        match self.request.uri().query() {
+        match self.sent_query() {
             None => Ok(()),
             Some(query) => Err(Problem::unexpected_query(first_name(query))),
         }
@@ -331,7 +329,7 @@ impl Call {
 
     /// From which address the request came, for log lines.
     pub(super) fn client(&self) -> Option<IpAddr> {
-        client_address::client(&self.request, &self.worker.state.trusted_proxies)
+        client_address::client(self.arrival.head(), &self.worker.state.trusted_proxies)
     }
 
     /// Which app of ours it was about, whether the caller may know of it or not.

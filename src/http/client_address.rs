@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use actix_web::HttpRequest;
+use actix_web::dev::RequestHead;
 use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName};
 use ipnet::IpNet;
 
@@ -13,8 +13,8 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const HOPS: usize = 32;
 
 /// The client of a request that came by one of these proxies, or by none.
-pub(super) fn client(request: &HttpRequest, trusted: &[IpNet]) -> Option<IpAddr> {
-    let peer = request.peer_addr()?.ip().to_canonical();
+pub(super) fn client(request: &RequestHead, trusted: &[IpNet]) -> Option<IpAddr> {
+    let peer = request.peer_addr?.ip().to_canonical();
     Some(behind(peer, request.headers(), trusted))
 }
 

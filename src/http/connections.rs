@@ -19,7 +19,7 @@ use actix_service::{
 };
 use actix_tls::accept::rustls_0_23::{Acceptor, TlsStream};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::dev::{AppConfig, ServiceResponse};
+use actix_web::dev::AppConfig;
 use actix_web::rt::net::TcpStream;
 use bytes::Bytes;
 use rustix::net::sockopt::set_socket_send_buffer_size;
@@ -191,8 +191,7 @@ impl Connections {
             let answering = Service::call(app, request);
             let leaving = Rc::clone(&leaving);
             async move {
-                let response: ServiceResponse = answering.await?;
-                let mut response = Response::from(response);
+                let mut response: Response<BoxBody> = answering.await?.into();
                 if leaving.has_begun() {
                     response
                         .head_mut()
@@ -268,12 +267,12 @@ fn accepted(stream: TcpStream, patience: Patience) -> Paced {
     Paced::new(stream, patience)
 }
 
-/// An application of actix, as [`App`](actix_web::App) makes it.
-pub(super) trait WebApp:
+/// An application of actix, as [`App`](actix_web::App) makes it, or one around such.
+pub trait WebApp:
     ServiceFactory<
         Request,
         Config = AppConfig,
-        Response = ServiceResponse,
+        Response: Into<Response<BoxBody>>,
         Error = actix_web::Error,
         InitError = (),
         Service: 'static,
@@ -286,7 +285,7 @@ impl<S> WebApp for S where
     S: ServiceFactory<
             Request,
             Config = AppConfig,
-            Response = ServiceResponse,
+            Response: Into<Response<BoxBody>>,
             Error = actix_web::Error,
             InitError = (),
             Service: 'static,

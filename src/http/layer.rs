@@ -11,6 +11,7 @@ use actix_web::web::{self, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use tracing::{info, warn};
 
+use super::arrival::Arrival;
 use super::call::Call;
 use super::contract;
 use super::problem::Problem;
@@ -129,13 +130,25 @@ where
 {
     let worker = Rc::clone(worker);
     web::route().to(move |request: HttpRequest, payload: Payload| {
-        let begun = Instant::now();
-        let worker = Rc::clone(&worker);
-        let handler = handler.clone();
-        async move {
-            let call = Call::new(request, payload, Rc::clone(&worker));
-            let outcome = handler(&call).await;
-            worker.finish(call, route, outcome, begun)
-        }
+        let arrival = Arrival::routed(request, payload);
+        answer(Rc::clone(&worker), route, arrival, handler.clone())
     })
+}
+
+/// What `handler` answers, within this layer.
+pub(super) fn answer<H>(
+    worker: Rc<Worker>,
+    route: Route,
+    arrival: Arrival,
+    handler: H,
+) -> impl Future<Output = HttpResponse>
+where
+    H: AsyncFn(&Call) -> Result<HttpResponse, Problem>,
+{
+    let begun = Instant::now();
+    async move {
+        let call = Call::new(arrival, Rc::clone(&worker));
+        let outcome = handler(&call).await;
+        worker.finish(call, route, outcome, begun)
+    }
 }

@@ -1,12 +1,13 @@
 //! The HTTP interface: request → caller, app, verb → `broker` → answer.
 //!
-//! [`routes`] is the table of all routes. A handler is a few lines: it asks the [`call`] who asks for what,
-//! asks the broker, and renders; whatever goes wrong is a [`problem`]. What only WeChat can answer is
-//! asked by [`calls`](crate::calls). [`layer`] stands around every
-//! handler: request id, counters, access log. Nothing here ever waits for the store or for WeChat while a
-//! token can be answered from memory.
+//! [`routes`] is the table of all routes; a [`shortcut`] leads to the hot one. A handler is a few lines: it asks
+//! the [`call`] who asks for what, asks the broker, and renders; whatever goes wrong is a [`problem`]. What only
+//! WeChat can answer is asked by [`calls`](crate::calls). [`layer`] stands around every handler: request id,
+//! counters, access log. Nothing here ever waits for the store or for WeChat while a token can be answered from
+//! memory.
 
 mod apps;
+mod arrival;
 mod body;
 mod call;
 mod callers;
@@ -36,6 +37,7 @@ mod request_id;
 mod route;
 mod routes;
 mod server;
+mod shortcut;
 mod shown;
 mod status_page;
 mod streams;
@@ -49,7 +51,7 @@ mod users;
 
 pub use callers::Callers;
 pub use client_address::behind as client_behind;
-pub use connections::{Cut, Leaving};
+pub use connections::{Cut, Leaving, WebApp};
 pub use contract::{openapi, openapi_json};
 pub use ops::OpsState;
 pub use pages::Pages;

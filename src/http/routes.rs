@@ -3,9 +3,11 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use actix_http::Response;
+use actix_web::body::BoxBody;
 use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpResponse, Resource, guard};
+use actix_web::{App, HttpResponse, Resource, guard};
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
@@ -13,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::body::Bounds;
 use super::call::Call;
 use super::callers::Callers;
+use super::connections::WebApp;
 use super::gateway::GatewayBounds;
 use super::layer::{Worker, within};
 use super::ops::OpsState;
@@ -25,7 +28,7 @@ use super::streams::Streams;
 use super::throttle::Throttle;
 use super::{
     apps, docs, events, gateway, jssdk, native, oauth, ops as operations, persons, refresh, report,
-    status_page, ticket, token, users,
+    shortcut, status_page, ticket, token, users,
 };
 use crate::calls::Calls;
 use crate::config::GatewayConfig;
@@ -106,11 +109,15 @@ impl ApiState {
 }
 
 /// The API. Called once a worker.
-pub fn api(state: Arc<ApiState>) -> impl FnOnce(&mut ServiceConfig) {
-    let table = Table(Rc::new(Worker::new(state)));
+pub fn api(state: Arc<ApiState>) -> impl WebApp<Response = Response<BoxBody>> {
+    let worker = Rc::new(Worker::new(state));
+    let app = App::new().configure(routed(Table(Rc::clone(&worker))));
+    shortcut::ahead_of(app, worker)
+}
+
+fn routed(table: Table) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
         config
-            // First: the hot path is found first.
             .service(table.get("/token/{appid}", Route::Token, token::read))
             .service(table.stream("/token/{appid}/events", Route::Events, events::read))
             .service(table.post("/token/{appid}/report", Route::Report, report::report))

@@ -93,7 +93,7 @@ pub fn serve_api(
     bound_buffers(&listener);
     let metrics = Arc::clone(&state.metrics);
     let state = Arc::new(state);
-    let app = move || App::new().configure(api(Arc::clone(&state)));
+    let app = move || api(Arc::clone(&state));
     let builder = builder(limits).shutdown_timeout(limits.drain.as_secs());
     let builder = match limits.workers {
         0 => builder,

@@ -5,24 +5,23 @@
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use actix_web::App;
+use actix_http::Response;
 use actix_web::body::BoxBody;
-use actix_web::dev::{Service as _, ServiceResponse};
+use actix_web::dev::Service as _;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::rt::Runtime;
-use actix_web::test::{TestRequest, init_service};
+use actix_web::test::TestRequest;
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use token_broker::adapters::wechat::{classify_call, errcode_of};
 use token_broker::domain::app_id::AppId;
 use token_broker::domain::secret::Secret;
-use token_broker::http::api;
 use token_broker::ports::{
     Argument, Called, Outgoing, Passed, Passing, Reply, ReplyBody, WeChatCalls, WeChatPassage,
 };
 
-use super::rig::{Answer, Rig, answer};
+use super::rig::{Answer, Rig, answer, service};
 
 /// What WeChat answers where nothing else is said.
 pub(crate) const FINE: &[u8] = br#"{"errcode":0,"errmsg":"ok"}"#;
@@ -64,10 +63,10 @@ impl Api {
         let wechat = NotingWeChat::default();
         let service = runtime.block_on(async {
             let rig = Rig::standing();
-            let state = Arc::new(rig.serve().api_state_with(wechat.clone()));
+            let state = rig.serve().api_state_with(wechat.clone());
             // Its write flow ends with it.
             std::mem::forget(rig);
-            Rc::new(init_service(App::new().configure(api(state))).await)
+            Rc::new(service(state).await)
         });
         let serve = move |request: TestRequest| {
             let service = Rc::clone(&service);
@@ -86,15 +85,12 @@ impl Api {
 }
 
 /// A stream of events has no end to wait for.
-fn without_events<B>(response: ServiceResponse<B>) -> ServiceResponse<BoxBody>
-where
-    B: actix_web::body::MessageBody + 'static,
-{
+fn without_events(response: Response<BoxBody>) -> Response<BoxBody> {
     let content_type = response.headers().get(CONTENT_TYPE);
     if content_type.is_some_and(|it| it == "text/event-stream") {
-        response.map_body(|_, _| BoxBody::new(()))
+        response.set_body(BoxBody::new(()))
     } else {
-        response.map_into_boxed_body()
+        response
     }
 }
 

@@ -4,15 +4,13 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use actix_web::App;
 use actix_web::dev::Service as _;
-use actix_web::test::{TestRequest, init_service};
-use token_broker::http::api;
+use actix_web::test::TestRequest;
 use tracing::subscriber::DefaultGuard;
 use tracing::{Dispatch, Level};
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::rig::{Rig, key, with_key};
+use super::rig::{Rig, key, service, with_key};
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -124,8 +122,7 @@ async fn a_line_names_the_client_and_only_a_trusted_proxy_is_believed() {
     let (lines, _guard) = Lines::capture();
     let rig = Rig::new();
     let trusted = "10.0.0.0/8".parse().unwrap_or_else(|e| panic!("{e}"));
-    let state = Arc::new(rig.api_state().behind(vec![trusted]));
-    let service = init_service(App::new().configure(api(state))).await;
+    let service = service(rig.api_state().behind(vec![trusted])).await;
     for (peer, client) in [("10.0.0.7", "192.0.2.9"), ("203.0.113.7", "203.0.113.7")] {
         let address = (peer.parse::<IpAddr>()).unwrap_or_else(|e| panic!("{e}"));
         let request = with_key("admin", TestRequest::get().uri("/token/wx-served"))

@@ -4,11 +4,13 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::body::to_bytes;
-use actix_web::dev::Service as _;
+use actix_http::{Request, Response};
+use actix_web::App;
+use actix_web::body::{BoxBody, MessageBody, to_bytes};
+use actix_web::dev::{AppConfig, Service, ServiceFactory as _};
+use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
 use actix_web::test::{TestRequest, init_service};
-use actix_web::{App, http::StatusCode};
 use arc_swap::ArcSwap;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -274,8 +276,7 @@ impl Rig {
     }
 
     pub(super) async fn send(&self, request: TestRequest) -> Answer {
-        let state = Arc::new(self.api_state());
-        let service = init_service(App::new().configure(api(state))).await;
+        let service = service(self.api_state()).await;
         let response = service.call(request.to_request()).await;
         answer(response.unwrap_or_else(|error| panic!("{error}"))).await
     }
@@ -284,7 +285,7 @@ impl Rig {
         let (state, page) = (Arc::new(self.ops_state()), Arc::new(self.page()));
         let service = init_service(App::new().configure(ops(state, page))).await;
         let response = service.call(request.to_request()).await;
-        answer(response.unwrap_or_else(|error| panic!("{error}"))).await
+        answer(response.unwrap_or_else(|error| panic!("{error}")).into()).await
     }
 
     /// Asks with a caller's key.
@@ -326,9 +327,15 @@ pub(super) fn grant(token: &str, version: Version, now: Moment) -> Grant {
     }
 }
 
-pub(crate) async fn answer(
-    response: actix_web::dev::ServiceResponse<impl actix_web::body::MessageBody>,
-) -> Answer {
+/// The API as a listener has it.
+pub(crate) async fn service(
+    state: ApiState,
+) -> impl Service<Request, Response = Response<BoxBody>, Error = actix_web::Error> {
+    let service = api(Arc::new(state)).new_service(AppConfig::default()).await;
+    service.unwrap_or_else(|()| panic!("no service"))
+}
+
+pub(crate) async fn answer(response: Response<impl MessageBody>) -> Answer {
     let status = response.status();
     let headers = response.headers().clone();
     let body = to_bytes(response.into_body()).await;

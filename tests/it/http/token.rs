@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use actix_web::http::Method;
 use actix_web::test::TestRequest;
 
 use token_broker::domain::epoch::Version;
@@ -30,6 +31,22 @@ async fn the_current_token_is_answered_as_json() {
         body["expires_at"].as_u64(),
         Some(1_790_007_190..=1_790_007_200)
     ));
+}
+
+#[actix_web::test]
+async fn an_appid_with_escapes_and_a_head_take_the_longer_way_to_the_same_answer() {
+    let rig = Rig::new();
+    let plain = rig.serve().get("reader", "/token/wx-served").await;
+    let escaped = rig.serve().get("reader", "/token/wx%2Dserved").await;
+    let head = with_key("reader", TestRequest::default().method(Method::HEAD));
+    let head = rig.serve().send(head.uri("/token/wx-served")).await;
+    for answer in [&escaped, &head] {
+        assert_eq!(answer.status, 200);
+        for name in ["content-type", "cache-control", "etag"] {
+            assert_eq!(answer.header(name), plain.header(name));
+        }
+    }
+    assert_eq!(escaped.json()["access_token"], TOKEN);
 }
 
 #[actix_web::test]
