@@ -91,12 +91,14 @@ impl Follower {
     /// Reads what signals name until it is time to read everything. `false` = stop.
     async fn follow_signals_for(&mut self, pause: Duration, stop: &CancellationToken) -> bool {
         let mut deadline = tokio::time::Instant::now() + pause;
+        let stopped = stop.cancelled();
+        tokio::pin!(stopped);
         loop {
             self.refresher.metrics.turned(Turning::Follower);
             let awake = deadline.min(tokio::time::Instant::now() + self.longest_nap);
             let signal = tokio::select! {
                 biased;
-                () = stop.cancelled() => return false,
+                () = &mut stopped => return false,
                 () = tokio::time::sleep_until(awake) => {
                     if awake == deadline {
                         return true;

@@ -13,8 +13,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
@@ -95,11 +97,11 @@ pub struct Scheduler {
     refresher: Arc<Refresher>,
     changes: Changes,
     errands: mpsc::Receiver<Errand>,
-    entries: HashMap<SlotId, Entry>,
+    entries: HashMap<SlotId, Entry, RandomState>,
     timers: BTreeSet<(Duration, SlotId)>,
     tasks: JoinSet<Finished>,
     /// What a task was for, for when it panics.
-    purposes: HashMap<Id, (SlotId, Task)>,
+    purposes: HashMap<Id, (SlotId, Task), RandomState>,
     lanes: Lanes,
     attending: Arc<Semaphore>,
     longest_nap: Duration,
@@ -115,10 +117,10 @@ impl Scheduler {
             refresher,
             changes,
             errands,
-            entries: HashMap::new(),
+            entries: HashMap::default(),
             timers: BTreeSet::new(),
             tasks: JoinSet::new(),
-            purposes: HashMap::new(),
+            purposes: HashMap::default(),
             lanes: Lanes::with_places(side_by_side),
             attending: Arc::new(Semaphore::new(ATTENDED)),
             longest_nap: NAP,
@@ -140,20 +142,23 @@ impl Scheduler {
         for id in self.refresher.publisher.ids() {
             self.plan(id);
         }
+        // Both once for all turns: most end with what one of the others brings.
+        let (stopped, nap) = (stop.cancelled(), tokio::time::sleep(Duration::ZERO));
+        tokio::pin!(stopped, nap);
         loop {
             self.refresher.metrics.turned(Turning::Scheduler);
-            // Not a branch of its own: a new sleep is never ready at once, and a stream of errands would
+            // Not a branch of its own: a sleep that goes on is never ready at once, and a stream of errands would
             // keep what is due waiting.
             self.start_due();
-            let nap = self.nap();
+            nap.as_mut().reset(Instant::now() + self.nap());
             // In this order, so that a simulated history can be repeated.
             tokio::select! {
                 biased;
-                () = stop.cancelled() => break,
+                () = &mut stopped => break,
                 Some(done) = self.tasks.join_next_with_id() => self.finished(done),
                 Some(id) = self.changes.next() => self.plan(id),
                 Some(errand) = self.errands.recv() => self.take(errand),
-                () = tokio::time::sleep(nap) => {}
+                () = &mut nap => {}
             }
         }
         while let Some(done) = self.tasks.join_next_with_id().await {
@@ -188,33 +193,37 @@ impl Scheduler {
     /// Puts the credential's next step into the timer structure.
     fn plan(&mut self, id: SlotId) {
         let entry = self.entries.entry(id).or_default();
-        if let Some(at) = entry.at.take() {
-            self.timers.remove(&(at, id));
-        }
         if let Some((lane, urgency)) = entry.waiting.take() {
             self.lanes.withdraw(lane, urgency, id);
         }
-        if self.refresher.publisher.inspect(id, Replica::is_retired) {
+        let now = self.refresher.clock.now();
+        let (is_retired, planned) = self.refresher.publisher.inspect(id, |replica| {
+            let plan = replica.next(now);
+            let at = plan.map(|plan| together::begins_at(plan, replica.watch_every(now)));
+            (replica.is_retired(), at)
+        });
+        if is_retired {
             // Whoever waits for it learns that nobody will answer.
             entry.forced.clear();
-            return self.forget_where_retired(id);
         }
-        if entry.stepping.is_some() {
-            return;
-        }
-        let now = self.refresher.clock.now();
-        let at = if entry.forced.is_empty() {
-            self.refresher.publisher.inspect(id, |replica| {
-                let plan = replica.next(now)?;
-                Some(together::begins_at(plan, replica.watch_every(now)))
-            })
+        let at = if entry.stepping.is_some() {
+            None
+        } else if entry.forced.is_empty() {
+            planned.map(|at| at.max(entry.not_before))
         } else {
-            Some(now.boot)
+            Some(now.boot.max(entry.not_before))
         };
-        if let Some(at) = at {
-            let at = at.max(entry.not_before);
-            entry.at = Some(at);
-            self.timers.insert((at, id));
+        let before = std::mem::replace(&mut entry.at, at);
+        if before != at {
+            if let Some(before) = before {
+                self.timers.remove(&(before, id));
+            }
+            if let Some(at) = at {
+                self.timers.insert((at, id));
+            }
+        }
+        if is_retired {
+            self.forget_where_retired(id);
         }
     }
 
@@ -249,9 +258,11 @@ impl Scheduler {
     }
 
     fn wait_for_a_place(&mut self, id: SlotId, now: Moment) {
-        let Some(entry) = self.entries.get(&id) else {
+        let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
+        entry.at = None;
+        let entry = &self.entries[&id];
         let Some((step, urgency)) = self.due(id, entry, now) else {
             // What was known has changed since this was planned.
             self.plan(id);
@@ -260,7 +271,6 @@ impl Scheduler {
         let lane = Lane::of(step);
         self.lanes.wait(lane, urgency, id);
         if let Some(entry) = self.entries.get_mut(&id) {
-            entry.at = None;
             entry.waiting = Some((lane, urgency));
         }
     }

@@ -85,9 +85,10 @@ impl Refresher {
 
     async fn take(&self, id: SlotId, step: Step) -> StepEnd {
         match step {
-            Step::Refresh(reason) => self.refresh(id, reason).await,
-            Step::RefreshAlone => self.refresh_alone(id).await,
-            Step::Offer => self.offer(id).await,
+            // Boxed, so that the looks, of which there are a hundred for each of them, are not as large.
+            Step::Refresh(reason) => Box::pin(self.refresh(id, reason)).await,
+            Step::RefreshAlone => Box::pin(self.refresh_alone(id)).await,
+            Step::Offer => Box::pin(self.offer(id)).await,
             Step::Watch => self.watch(id).await,
             Step::CheckCutOff => self.check_cut_off(id).await,
             Step::Suspect => self.suspect(id).await,

@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
+use foldhash::fast::RandomState;
+
 use super::SlotId;
 use crate::domain::secret::Digest;
 use crate::domain::time::Moment;
@@ -20,7 +22,8 @@ pub(super) struct Holders(RwLock<Table>);
 
 #[derive(Debug, Default)]
 struct Table {
-    by_token: HashMap<Digest, Held>,
+    /// By a quick hash: nobody chooses what the SHA-256 of a token is.
+    by_token: HashMap<Digest, Held, RandomState>,
     /// At which size what has expired is swept out: so rarely that it costs a few steps a token.
     sweep_at: usize,
 }

@@ -2,29 +2,36 @@
 //! all who ask until it moves again.
 
 use std::cell::Cell;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 
 thread_local! {
-    /// What it showed when it was last looked at; `None` = look.
-    static SHOWN: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// The time since its runtime was made, when it was last looked at.
+    static SHOWN: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
 /// One thread, and a clock that goes on by itself where nobody has anything to do.
 pub(crate) fn paused_runtime() -> std::io::Result<Runtime> {
-    SHOWN.set(None);
-    Builder::new_current_thread()
+    SHOWN.set(Duration::ZERO);
+    let made: Arc<OnceLock<Instant>> = Arc::default();
+    let since = Arc::clone(&made);
+    let runtime = Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
-        .on_thread_unpark(|| SHOWN.set(Some(Instant::now())))
-        .build()
+        .on_thread_unpark(move || SHOWN.set(since.get().map_or(Duration::ZERO, Instant::elapsed)))
+        .build()?;
+    let inside = runtime.enter();
+    made.get_or_init(Instant::now);
+    drop(inside);
+    Ok(runtime)
 }
 
-/// What it shows. Only inside a runtime whose time is paused.
-pub(crate) fn now() -> Instant {
-    SHOWN.get().unwrap_or_else(Instant::now)
+/// The time since the runtime of this thread was made.
+pub(crate) fn now() -> Duration {
+    SHOWN.get()
 }
 
 /// Tokio keeps its timers by milliseconds in wheels of 64 places, and wakes up wherever one has to be moved to a

@@ -10,7 +10,6 @@ use token_broker::domain::time::Moment;
 use token_broker::refresher::ReportVerdict;
 use token_broker::snapshot::SlotId;
 
-use super::clock::to_an_edge;
 use super::history::Setup;
 use super::replica::{COLD_WAIT, Node};
 use super::store::{Link, SharedStore};
@@ -144,9 +143,12 @@ impl Oracle {
             let Some((broker, id, process)) = node.broker() else {
                 continue;
             };
+            let at_once = broker.at_once(id).filter(|_| !waits);
             if nuisance {
                 self.annoy(&node, broker, id, forces);
-            } else if waits || broker.at_once(id).is_none() {
+            } else if let Some(served) = at_once {
+                self.judge(&node, process, &broker, id, Ok(served));
+            } else {
                 let (oracle, asked) = (Arc::clone(&self), Arc::clone(&node));
                 node.serve(async move {
                     let since = oracle.world.now();
@@ -157,8 +159,6 @@ impl Oracle {
                         oracle.judge(&asked, process, &broker, id, answer);
                     }
                 });
-            } else if let Some(served) = broker.at_once(id) {
-                self.judge(&node, process, &broker, id, Ok(served));
             }
         }
     }
@@ -166,18 +166,15 @@ impl Oracle {
     /// Waits until it is time for the next request. Answers for how long, at most, the replica has answered
     /// otherwise than the request before found: callers who rest are roused by whatever happens.
     async fn rest(&self) -> Duration {
-        let least = Duration::from_millis(1);
         let callers = *lock(&self.callers);
         if self.world.is_calm() {
-            let pause = self.world.dice(|dice| dice.between(least, callers.idle));
-            let pause = to_an_edge(self.world.now(), pause, false);
+            let pause = self.world.pause(callers.idle, false);
             let slept = tokio::time::timeout(pause, self.world.stirred()).await;
             if slept.is_err() {
                 return pause;
             }
         }
-        let pause = self.world.dice(|dice| dice.between(least, callers.every));
-        let pause = to_an_edge(self.world.now(), pause, true);
+        let pause = self.world.pause(callers.every, true);
         tokio::time::sleep(pause).await;
         pause
     }

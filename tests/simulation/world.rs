@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
 use super::clock;
 
@@ -110,7 +109,6 @@ impl Stage {
 /// The true time, chance, and what happened.
 #[derive(Debug)]
 pub(crate) struct World {
-    started: Instant,
     /// In nanoseconds.
     skipped: AtomicU64,
     /// Whether what happens is written down. It can be done when the history is repeated.
@@ -134,11 +132,11 @@ struct Inner {
 }
 
 impl World {
-    /// A world at its beginning, that `tells` what happens or not. Only inside a runtime whose time is paused.
+    /// A world at its beginning, that `tells` what happens or not. Only inside a runtime whose time is paused, and that
+    /// was made for it.
     pub(crate) fn new(seed: u64, tells: bool) -> Arc<Self> {
         let keep = from_environment("SIMULATION_LINES").and_then(|lines| lines.try_into().ok());
         Arc::new(Self {
-            started: clock::now(),
             skipped: AtomicU64::new(0),
             tells,
             sprung: Notify::new(),
@@ -158,7 +156,7 @@ impl World {
     /// The true time since the beginning.
     pub(crate) fn now(&self) -> Duration {
         let skipped = self.skipped.load(Ordering::Relaxed);
-        clock::now() - self.started + Duration::from_nanos(skipped)
+        clock::now() + Duration::from_nanos(skipped)
     }
 
     /// Every machine is suspended for this long: timers stand still.
@@ -193,6 +191,12 @@ impl World {
 
     pub(crate) fn dice<R>(&self, use_them: impl FnOnce(&mut Dice) -> R) -> R {
         use_them(&mut lock(&self.inner).dice)
+    }
+
+    /// A time between two requests, `most` at most.
+    pub(crate) fn pause(&self, most: Duration, fine: bool) -> Duration {
+        let pause = self.dice(|dice| dice.between(Duration::from_millis(1), most));
+        clock::to_an_edge(self.now(), pause, fine)
     }
 
     /// Waits until a replica reaches the stage, and answers which. Nothing goes on before the caller has

@@ -219,8 +219,12 @@ impl Replica {
             None => true,
             Some(last) => !closely && last < closely_until,
         };
-        let part = if is_first { 1.0 - self.phase } else { 1.0 };
-        (!every.is_zero()).then(|| every.mul_f64(part))
+        let interval = if is_first {
+            every.mul_f64(1.0 - self.phase)
+        } else {
+            every
+        };
+        (!every.is_zero()).then_some(interval)
     }
 
     /// How far apart checks of the stored grant are at this moment.
