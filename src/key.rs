@@ -33,14 +33,14 @@ pub struct NewKey {
 impl<'a> CallerKey<'a> {
     /// Reads a key; `None` for anything of another form.
     #[must_use]
-    pub fn parse(key: &'a str) -> Option<Self> {
-        // From its end, whose length is known: nothing is searched for.
-        let (front, random) = key.split_at_checked(key.len().checked_sub(RANDOM_DIGITS)?)?;
-        let id = front.strip_prefix(PREFIX)?.strip_suffix('_')?;
-        // Of a known length and looked at to the last: many bytes at a time.
-        let random: &[u8; RANDOM_DIGITS] = random.as_bytes().try_into().ok()?;
+    pub fn parse<K: AsRef<[u8]> + ?Sized>(key: &'a K) -> Option<Self> {
+        let key = key.as_ref();
+        // From its end, whose length is known: nothing is searched for, and it is looked at many bytes at a time.
+        let (front, random) = key.split_last_chunk::<RANDOM_DIGITS>()?;
         let is_lower_hex = |b: &u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
         let is_random = random.iter().fold(true, |all, b| all & is_lower_hex(b));
+        let id = front.strip_prefix(PREFIX.as_bytes())?.strip_suffix(b"_")?;
+        let id = str::from_utf8(id).ok()?;
         (is_random && CallerId::is_well_formed(id)).then(|| Self {
             id,
             hash: hash(key),
@@ -49,10 +49,10 @@ impl<'a> CallerKey<'a> {
 
     /// Reads the key of an `Authorization: Bearer …` header's value. The scheme is of either case.
     #[must_use]
-    pub fn from_authorization(header: &'a str) -> Option<Self> {
-        let (scheme, key) = header.split_at_checked(SCHEME.len())?;
+    pub fn from_authorization<H: AsRef<[u8]> + ?Sized>(header: &'a H) -> Option<Self> {
+        let (scheme, key) = header.as_ref().split_at_checked(SCHEME.len())?;
         scheme
-            .eq_ignore_ascii_case(SCHEME)
+            .eq_ignore_ascii_case(SCHEME.as_bytes())
             .then(|| Self::parse(key.trim_ascii()))?
     }
 
@@ -101,7 +101,7 @@ fn words(digest: &Digest) -> [u64; 4] {
     std::array::from_fn(|at| u64::from_ne_bytes(words[at]))
 }
 
-fn hash(key: &str) -> Digest {
+fn hash(key: impl AsRef<[u8]>) -> Digest {
     Digest::new(Sha256::digest(key).into())
 }
 

@@ -22,6 +22,7 @@ use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::AppConfig;
 use actix_web::rt::net::TcpStream;
 use bytes::Bytes;
+use futures_util::TryFutureExt as _;
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -188,17 +189,17 @@ impl Connections {
         let app = apply_fn_factory(app, move |request: Request, app: &_| {
             let conduct = request.conn_data::<Rc<Conduct>>();
             let under_way = conduct.map(|conduct| Rc::clone(conduct).begin());
-            let answering = Service::call(app, request);
             let leaving = Rc::clone(&leaving);
-            async move {
-                let mut response: Response<BoxBody> = answering.await?.into();
+            let answering = Service::call(app, request);
+            // No `async` block: it would move what is awaited once more.
+            answering.map_ok(move |response| {
+                let mut response: Response<BoxBody> = response.into();
                 if leaving.has_begun() {
-                    response
-                        .head_mut()
-                        .set_connection_type(ConnectionType::Close);
+                    let close = ConnectionType::Close;
+                    response.head_mut().set_connection_type(close);
                 }
-                Ok(lasting(response, under_way))
-            }
+                lasting(response, under_way)
+            })
         });
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {

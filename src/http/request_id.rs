@@ -17,14 +17,17 @@ const MAX_LEN: usize = 128;
 /// Makes ids that no other worker and no other process makes: a random front and a count.
 #[derive(Debug)]
 pub(super) struct RequestIds {
-    front: u64,
+    /// In hexadecimal digits.
+    front: [u8; 16],
     count: Cell<u32>,
 }
 
 impl RequestIds {
     pub(super) fn new() -> Self {
+        let mut front = [0; 16];
+        write_hex(&mut front, rand::random());
         Self {
-            front: rand::random(),
+            front,
             count: Cell::new(0),
         }
     }
@@ -42,7 +45,7 @@ impl RequestIds {
         let count = self.count.get();
         self.count.set(count.wrapping_add(1));
         let mut id = [0_u8; 24];
-        write_hex(&mut id[..16], self.front);
+        id[..16].copy_from_slice(&self.front);
         write_hex(&mut id[16..], u64::from(count));
         HeaderValue::from_maybe_shared(Bytes::copy_from_slice(&id))
             .unwrap_or_else(|_| HeaderValue::from_static("none"))

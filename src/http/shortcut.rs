@@ -52,9 +52,9 @@ where
     })
 }
 
-/// The part of such a path that the route calls `name`.
+/// The part of a path with the shortcut that its route calls `name`.
 pub(super) fn part<'a>(path: &'a str, name: &str) -> Option<&'a str> {
-    (name == "appid").then(|| appid(path))?
+    (name == "appid").then(|| path.strip_prefix(FRONT))?
 }
 
 /// What the router would take for the appid, where it has nothing to decode.
@@ -70,6 +70,7 @@ mod tests {
 
     #[test]
     fn an_appid_is_one_part_of_a_path_without_escapes() {
+        assert_eq!(appid("/token/wx-1"), Some("wx-1"));
         assert_eq!(part("/token/wx-1", "appid"), Some("wx-1"));
         assert_eq!(part("/token/wx-1", "path"), None);
         for other in [

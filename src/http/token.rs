@@ -48,7 +48,8 @@ pub(super) async fn read(call: &Call) -> Result<HttpResponse, Problem> {
 }
 
 fn answer(call: &Call, app: &AppId, served: &Served) -> HttpResponse {
-    let etag = etag(served.grant.version);
+    let version = Digits::of(served.grant.version.0);
+    let etag = in_quotes(&version);
     if is_known(call.headers(), &etag) {
         return HttpResponse::NotModified()
             .insert_header((ETAG, etag))
@@ -58,7 +59,7 @@ fn answer(call: &Call, app: &AppId, served: &Served) -> HttpResponse {
         let token = served.grant.value.expose();
         (TEXT, Bytes::copy_from_slice(token.as_bytes()))
     } else {
-        (JSON, json(app, served, None))
+        (JSON, document(app, served, &version, None))
     };
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, media_type))
@@ -68,7 +69,10 @@ fn answer(call: &Call, app: &AppId, served: &Served) -> HttpResponse {
 
 /// The version in quotes.
 pub(super) fn etag(version: Version) -> HeaderValue {
-    let version = Digits::of(version.0);
+    in_quotes(&Digits::of(version.0))
+}
+
+fn in_quotes(version: &Digits) -> HeaderValue {
     let digits = version.as_bytes();
     let mut text = [b'"'; Digits::MOST + 2];
     text[1..=digits.len()].copy_from_slice(digits);
@@ -78,17 +82,16 @@ pub(super) fn etag(version: Version) -> HeaderValue {
 
 /// The token as JSON, with what came of a report in front.
 pub(super) fn json(app: &AppId, served: &Served, verdict: Option<&str>) -> Bytes {
-    Bytes::from(document(app, served, verdict))
+    document(app, served, &Digits::of(served.grant.version.0), verdict)
 }
 
 /// By hand, and into just as much memory as it takes: neither a serializer nor `write!` is cheap enough for the
 /// hot path, and `Bytes` allocates once more for a `Vec` with room to spare. Neither an appid nor a verdict has
 /// a character that JSON escapes.
-fn document(app: &AppId, served: &Served, verdict: Option<&str>) -> Vec<u8> {
+fn document(app: &AppId, served: &Served, version: &Digits, verdict: Option<&str>) -> Bytes {
     let (app, token) = (app.as_str(), served.grant.value.expose());
     let expires_in = Digits::of(served.expires_in.as_secs());
     let expires_at = Digits::of(served.expires_at.as_secs());
-    let version = Digits::of(served.grant.version.0);
     let told = |verdict| [&b"\"verdict\":\""[..], verdict, b"\","];
     let verdict = verdict.map_or([&b""[..]; 3], |verdict| told(verdict.as_bytes()));
     let before = [
@@ -117,7 +120,7 @@ fn document(app: &AppId, served: &Served, verdict: Option<&str>) -> Vec<u8> {
     for part in after {
         out.extend_from_slice(part);
     }
-    out
+    Bytes::from(out)
 }
 
 /// The numbers below a hundred.
@@ -142,27 +145,33 @@ impl Digits {
     /// How many the greatest number has.
     const MOST: usize = 20;
 
-    /// Two by two: a version has sixteen, and is written twice.
-    const fn of(mut number: u64) -> Self {
+    /// Four by four: a version has sixteen.
+    fn of(mut number: u64) -> Self {
         let mut digits = Self {
             all: [0; Self::MOST],
             first: Self::MOST,
         };
-        while number >= 10 {
-            let [tens, ones] = PAIRS[(number % 100) as usize];
-            number /= 100;
-            digits.put(ones);
-            digits.put(tens);
+        while number >= 10_000 {
+            let four = (number % 10_000) as usize;
+            number /= 10_000;
+            digits.put(&PAIRS[four % 100]);
+            digits.put(&PAIRS[four / 100]);
         }
-        if number > 0 || digits.first == Self::MOST {
-            digits.put(PAIRS[number as usize][1]);
+        let mut rest = number as usize;
+        while rest >= 10 {
+            digits.put(&PAIRS[rest % 100]);
+            rest /= 100;
+        }
+        if rest > 0 || digits.first == Self::MOST {
+            digits.put(&PAIRS[rest][1..]);
         }
         digits
     }
 
-    const fn put(&mut self, digit: u8) {
-        self.first -= 1;
-        self.all[self.first] = digit;
+    fn put(&mut self, before: &[u8]) {
+        let end = self.first;
+        self.first -= before.len();
+        self.all[self.first..end].copy_from_slice(before);
     }
 
     fn as_bytes(&self) -> &[u8] {
