@@ -12,7 +12,7 @@ use crate::domain::history::What;
 use crate::domain::protocol::{Claim, Claimed, Judge, Judged};
 use crate::domain::replica::BlockedBy;
 use crate::domain::secret::Secret;
-use crate::domain::state::Verdict;
+use crate::domain::state::{Check, Verdict};
 use crate::metrics::{CheckOutcome, Purpose};
 use crate::ports::Checked;
 use crate::snapshot::SlotId;
@@ -73,19 +73,26 @@ impl Refresher {
             Ok(claimed) => claimed,
             Err(failure) => return self.store_failed(id, &failure),
         };
-        let (pause, noted) = if claimed.answer == Claimed::Yours {
-            let (outcome, judged) = self.check_and_judge(id, &grant, Purpose::Watch).await;
-            let noted = outcome == CheckOutcome::Accepted && judged == Some(Judged::Noted);
-            (every / 4, noted)
-        } else {
-            // Another replica checked, or is checking, or this one asked a moment too early: the next
-            // check counts from the claim that is read with the record.
-            (EARLY, false)
+        let (pause, told) = match claimed.answer {
+            Claimed::Yours => {
+                let (outcome, judged) = self.check_and_judge(id, &grant, Purpose::Watch).await;
+                let noted = outcome == CheckOutcome::Accepted && judged == Some(Judged::Noted);
+                let check = Check {
+                    version: grant.version,
+                    claimed_at: claimed.at,
+                    verdict: Some(Verdict::Accepted),
+                };
+                (every / 4, noted.then_some(check))
+            }
+            // Another replica checked, or is checking, or this one asked a moment too early: the next check
+            // counts from that claim.
+            Claimed::Checked(check) => (EARLY, Some(check)),
+            Claimed::NotCurrent => (EARLY, None),
         };
         let now = self.clock.now();
         let is_known = self.publisher.update(id, |replica| {
             replica.checked(now, pause);
-            noted && replica.noted(grant.version, claimed.at)
+            told.is_some_and(|check| replica.noted(check))
         });
         if !is_known {
             self.read(id).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Refresher;
 use crate::domain::protocol::{Claim, Claimed};
 use crate::domain::secret::Digest;
-use crate::domain::state::Verdict;
+use crate::domain::state::{Check, Verdict};
 use crate::domain::time::Moment;
 use crate::metrics::{CheckOutcome, Purpose};
 use crate::ports::StoreError;
@@ -70,7 +70,10 @@ impl Refresher {
                     self.read(id).await;
                     return verdict_of(outcome);
                 }
-                Ok(Claimed::Judged(verdict)) => {
+                Ok(Claimed::Checked(Check {
+                    verdict: Some(verdict),
+                    ..
+                })) => {
                     self.read(id).await;
                     return match verdict {
                         Verdict::Accepted => ReportVerdict::StillValid,
@@ -92,10 +95,8 @@ impl Refresher {
                     // The store has lost it: the put-back that follows checks it.
                     return ReportVerdict::Inconclusive;
                 }
-                Ok(Claimed::InProgress { .. }) if now.boot < bound => {
-                    tokio::time::sleep(POLL).await
-                }
-                Ok(Claimed::InProgress { .. }) => return ReportVerdict::Inconclusive,
+                Ok(Claimed::Checked(_)) if now.boot < bound => tokio::time::sleep(POLL).await,
+                Ok(Claimed::Checked(_)) => return ReportVerdict::Inconclusive,
                 Err(failure) => return self.report_cut_off(id, report, &failure).await,
             }
         }

@@ -5,11 +5,10 @@ use std::time::Duration;
 use token_broker::domain::epoch::Version;
 use token_broker::domain::grant::Grant;
 use token_broker::domain::protocol::{
-    Attempt, Begin, Begun, Claimed, Commit, Committed, Failure, Judged, Permit, PutBackAnswer,
-    Reason,
+    Attempt, Begin, Begun, Commit, Committed, Failure, Permit, PutBackAnswer, Reason,
 };
 use token_broker::domain::replica::{BlockedBy, Replica};
-use token_broker::domain::state::Memory;
+use token_broker::domain::state::{Check, Memory};
 use token_broker::domain::time::{Moment, Timestamp, micros};
 use token_broker::domain::upstream_error::ErrorClass;
 
@@ -20,12 +19,13 @@ use super::sabotage::Sabotage;
 use super::scale::{TICK, Tick, tick_of};
 use super::step::{
     self, Attempting, Context, SECRET, Then, back_off, begin, end_cut_off, judge, put_back, read,
-    refused, refused_untold, store_failed,
+    refused, refused_untold, store_failed, verdict,
 };
 use super::upstream::{Token, digest, value};
+use super::watch;
 
 /// How long to wait where the store says that a grant is not due yet, as in `refresher::fetch`.
-const EARLY: Duration = Duration::from_millis(100);
+pub(crate) const EARLY: Duration = Duration::from_millis(100);
 
 /// Takes the answer of `flight`; `Some` is the next call of the step.
 pub(crate) fn take(actor: &mut Actor, flight: Flight, context: &mut Context<'_>) -> Option<Flight> {
@@ -115,52 +115,25 @@ pub(crate) fn take(actor: &mut Actor, flight: Flight, context: &mut Context<'_>)
             }
             None
         }
-        Then::Claimed { grant, every } => match answer {
-            Answer::Claimed(Claimed::Yours, claimed_at) => {
-                let then = Then::Watched {
-                    grant: grant.clone(),
-                    every,
-                    claimed_at,
-                    sent: clock,
-                };
-                context.send(Call::Check(grant), then)
-            }
-            Answer::Claimed(..) => end_watch(actor, EARLY, context),
-            _ => store_failed(actor, context),
-        },
+        Then::Claimed { grant, every } => watch::claimed(actor, grant, every, &answer, context),
         Then::Watched {
             grant,
             every,
             claimed_at,
             sent,
         } => {
-            let version = grant.version;
-            let accepted = matches!(answer, Answer::Accepted).then_some((version, claimed_at));
-            if accepted.is_some() {
-                actor.update(now, |replica| replica.accepted(version, sent));
+            if matches!(answer, Answer::Accepted) {
+                actor.update(now, |replica| replica.accepted(grant.version, sent));
             }
-            let then = Then::WatchJudged {
-                refused: matches!(answer, Answer::Refused).then_some(version),
-                accepted,
-                every,
+            let check = Check {
+                version: grant.version,
+                claimed_at,
+                verdict: Some(verdict(&answer)),
             };
-            context.send(judge(version, &answer, false), then)
+            let call = judge(grant.version, &answer, false);
+            context.send(call, Then::WatchJudged { check, every })
         }
-        Then::WatchJudged {
-            refused,
-            accepted,
-            every,
-        } => {
-            if let Some(version) = refused.filter(|_| away) {
-                refused_untold(actor, context, version);
-            }
-            let noted = accepted.filter(|_| matches!(answer, Answer::Judged(Judged::Noted)));
-            let end = end_watch(actor, every / 4, context);
-            let is_known = noted.is_some_and(|(version, claimed_at)| {
-                actor.update(now, |replica| replica.noted(version, claimed_at))
-            });
-            end.filter(|_| !is_known)
-        }
+        Then::WatchJudged { check, every } => watch::judged(actor, check, every, &answer, context),
         Then::Offered => match answer {
             Answer::Committed(Committed::Stored { .. }) => {
                 actor.update(now, Replica::pending_is_settled);
@@ -235,12 +208,6 @@ fn is_repeated(flight: &Flight) -> bool {
         flight.call,
         Call::Begin(_) | Call::Commit(_) | Call::Fail(_) | Call::Release(_)
     )
-}
-
-fn end_watch(actor: &mut Actor, pause: Duration, context: &Context<'_>) -> Option<Flight> {
-    let clock = context.clock();
-    actor.update(context.now, |replica| replica.checked(clock, pause));
-    read(context, Then::ReadAndEnd)
 }
 
 fn begun_is(

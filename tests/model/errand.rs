@@ -24,10 +24,8 @@ pub(crate) fn claimed(
             Then::ReportChecked { grant, sent },
         ),
         // Another replica's check is looked after until it has said something; the caller's wait ends there.
-        Answer::Claimed(Claimed::InProgress { .. }, _) => None,
-        Answer::Claimed(Claimed::Judged(_) | Claimed::NotCurrent, _) => {
-            read(context, Then::ReadAndEnd)
-        }
+        Answer::Claimed(Claimed::Checked(check), _) if check.verdict.is_none() => None,
+        Answer::Claimed(..) => read(context, Then::ReadAndEnd),
         _ => {
             actor.update(context.now, |replica| {
                 replica.store_failed(StoreTrouble::Away, sent);

@@ -24,4 +24,5 @@ mod step;
 mod store;
 mod upstream;
 mod walk;
+mod watch;
 mod world;

@@ -11,7 +11,7 @@ use token_broker::domain::protocol::{
 };
 use token_broker::domain::replica::{BlockedBy, Replica, Step, StoreTrouble};
 use token_broker::domain::secret::Fingerprint;
-use token_broker::domain::state::{Memory, Verdict};
+use token_broker::domain::state::{Check, Memory, Verdict};
 use token_broker::domain::time::{Moment, Timestamp};
 
 use super::actor::{Actor, Flight};
@@ -62,9 +62,7 @@ pub(crate) enum Then {
         sent: Moment,
     },
     WatchJudged {
-        refused: Option<Version>,
-        /// What was accepted, and when the check was claimed.
-        accepted: Option<(Version, Timestamp)>,
+        check: Check,
         every: Duration,
     },
     /// The pending commit was sent again.
@@ -315,16 +313,20 @@ pub(crate) fn back_off(actor: &mut Actor, context: &Context<'_>, by: BlockedBy) 
 
 /// What was asked of upstream, as a verdict on the version.
 pub(crate) fn judge(version: Version, answer: &Answer, reported: bool) -> Call {
-    let verdict = match answer {
+    Call::Judge(Judge {
+        version,
+        verdict: verdict(answer),
+        reported,
+    })
+}
+
+/// What upstream's answer says of the token that was checked.
+pub(crate) const fn verdict(answer: &Answer) -> Verdict {
+    match answer {
         Answer::Accepted => Verdict::Accepted,
         Answer::Refused => Verdict::Refused,
         _ => Verdict::Inconclusive,
-    };
-    Call::Judge(Judge {
-        version,
-        verdict,
-        reported,
-    })
+    }
 }
 
 pub(crate) fn refused(actor: &mut Actor, context: &Context<'_>, version: Version) {

@@ -12,6 +12,7 @@ use crate::domain::protocol::{
     Begun, Claimed, Committed, ForeignOrigin, Judged, Permit, PutBackAnswer,
 };
 use crate::domain::secret::{Digest, Fingerprint, Secret};
+use crate::domain::state::Check;
 use crate::domain::time::Timestamp;
 use crate::domain::upstream_error::ErrorClass;
 use crate::ports::{Stamped, StoreError};
@@ -95,14 +96,18 @@ impl Answer {
         })
     }
 
-    pub(super) fn claimed(&mut self) -> Result<Claimed, StoreError> {
+    pub(super) fn claimed(&mut self, version: Version) -> Result<Claimed, StoreError> {
         Ok(match self.word()?.as_str() {
             "yours" => Claimed::Yours,
             "not_current" => Claimed::NotCurrent,
-            "judged" => Claimed::Judged(self.parsed(verdict_of)?),
-            "in_progress" => Claimed::InProgress {
-                until: self.time()?,
-            },
+            "checked" => Claimed::Checked(Check {
+                version,
+                claimed_at: self.time()?,
+                verdict: match self.word()?.as_str() {
+                    "" => None,
+                    verdict => Some(verdict_of(verdict).ok_or_else(strange)?),
+                },
+            }),
             _ => return Err(strange()),
         })
     }

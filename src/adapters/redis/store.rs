@@ -290,8 +290,10 @@ impl Store for RedisStore {
         input: &Claim,
     ) -> Result<Stamped<Claimed>, StoreError> {
         let arguments = Arguments::of(&of.rules).claim_check(input);
-        self.change(&self.scripts.claim_check, of, arguments, Answer::claimed)
-            .await
+        self.change(&self.scripts.claim_check, of, arguments, |answer| {
+            answer.claimed(input.version)
+        })
+        .await
     }
 
     async fn judge(&self, of: &Subject, input: &Judge) -> Result<Stamped<Judged>, StoreError> {

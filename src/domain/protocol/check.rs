@@ -25,13 +25,8 @@ pub enum Claimed {
     Yours,
     /// Another version is stored, or none.
     NotCurrent,
-    /// It was checked within that time: this is what the check said.
-    Judged(Verdict),
-    /// Another replica is checking.
-    InProgress {
-        /// When the right to check is free again, should that replica never answer.
-        until: Timestamp,
-    },
+    /// A check that was begun within that time answers, or will: without a verdict it is under way.
+    Checked(Check),
 }
 
 /// What a check said.
@@ -70,21 +65,17 @@ impl Record {
         else {
             return Claimed::NotCurrent;
         };
+        let last = self.state.check;
         if self.state.is_dead(grant) {
-            return Claimed::Judged(Verdict::Refused);
+            return Claimed::Checked(Check {
+                version: input.version,
+                verdict: Some(Verdict::Refused),
+                ..last
+            });
         }
-        let Check {
-            version,
-            claimed_at,
-            verdict,
-        } = self.state.check;
-        if version == input.version && !claimed_at.is_never() && now < claimed_at + input.every {
-            return verdict.map_or(
-                Claimed::InProgress {
-                    until: claimed_at + input.every,
-                },
-                Claimed::Judged,
-            );
+        let lately = !last.claimed_at.is_never() && now < last.claimed_at + input.every;
+        if last.version == input.version && lately {
+            return Claimed::Checked(last);
         }
         self.state.check = Check {
             version: input.version,

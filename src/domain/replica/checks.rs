@@ -8,7 +8,7 @@ use crate::domain::epoch::Version;
 use crate::domain::grant::Grant;
 use crate::domain::secret::Digest;
 use crate::domain::state::{Check, Verdict};
-use crate::domain::time::{Moment, Timestamp};
+use crate::domain::time::Moment;
 
 impl Replica {
     /// Upstream accepted the held or the stored grant in a check begun at `sent`.
@@ -27,22 +27,18 @@ impl Replica {
         }
     }
 
-    /// The store took note that upstream accepts this version, in a check that was claimed at this time of the store's.
-    /// Answers whether that will do without another reading: the grant is held, so that there is nothing to take over,
-    /// and of what else may have changed the record's signals and the next `reconcile` tell, as at any time.
-    pub fn noted(&mut self, version: Version, claimed_at: Timestamp) -> bool {
-        let is_held = |held: &Held| held.grant.version == version;
-        if !self.held.as_ref().is_some_and(is_held) {
+    /// The store has told of this check, or took note of it. Answers whether that will do without another reading:
+    /// the grant is held, so that there is nothing to take over, and of what else may have changed the record's
+    /// signals and the next `reconcile` tell, as at any time. What was found dead wants a reading.
+    pub fn noted(&mut self, check: Check) -> bool {
+        let is_held = |held: &Held| held.grant.version == check.version;
+        if check.verdict == Some(Verdict::Refused) || !self.held.as_ref().is_some_and(is_held) {
             return false;
         }
         let Some(reading) = &mut self.reading else {
             return false;
         };
-        Arc::make_mut(reading).record.state.check = Check {
-            version,
-            claimed_at,
-            verdict: Some(Verdict::Accepted),
-        };
+        Arc::make_mut(reading).record.state.check = check;
         true
     }
 

@@ -22,6 +22,15 @@ use crate::domain::state::{Check, Dead, Intent, Lease, Pause, Verdict};
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 
+/// A check of the grant of all these tests, claimed at this second.
+fn accepted_at(second: u64) -> Check {
+    Check {
+        version: Version(7),
+        claimed_at: store_time(second),
+        verdict: Some(Verdict::Accepted),
+    }
+}
+
 fn rules(mode: Mode) -> Rules {
     Rules {
         mode,
@@ -148,13 +157,9 @@ fn a_check_that_was_noted_puts_the_next_one_off_as_a_reading_of_it_does() {
     for replica in [&noted, &read] {
         assert_eq!(step(replica, 60), Some(Step::Watch));
     }
-    assert!(noted.noted(Version(7), store_time(60)));
+    assert!(noted.noted(accepted_at(60)));
     let mut checked = record(grant(7, 0));
-    checked.state.check = Check {
-        version: Version(7),
-        claimed_at: store_time(60),
-        verdict: Some(Verdict::Accepted),
-    };
+    checked.state.check = accepted_at(60);
     read.observe(checked, store_time(61), moment(61));
     assert_eq!(noted.next(moment(61)), read.next(moment(61)));
     let check = |replica: &Replica| replica.record().map(|(record, _)| record.state.check);
@@ -167,7 +172,24 @@ fn a_check_that_was_noted_puts_the_next_one_off_as_a_reading_of_it_does() {
 fn a_check_of_a_token_that_is_not_held_leaves_the_record_to_be_read() {
     let mut replica = serving();
     replica.refused(Version(7), moment(30));
-    assert!(!replica.noted(Version(7), store_time(60)));
+    assert!(!replica.noted(accepted_at(60)));
+}
+
+#[test]
+fn a_check_under_way_will_do_without_a_reading_and_one_that_found_it_dead_will_not() {
+    let check = |verdict| Check {
+        verdict,
+        ..accepted_at(60)
+    };
+    let mut replica = serving();
+    assert!(!replica.noted(check(Some(Verdict::Refused))));
+    assert_eq!(step(&replica, 60), Some(Step::Watch));
+    for told in [None, Some(Verdict::Inconclusive)] {
+        let mut replica = replica.clone();
+        assert!(replica.noted(check(told)));
+        assert_eq!(step(&replica, 119), None, "{told:?}");
+        assert_eq!(step(&replica, 120), Some(Step::Watch), "{told:?}");
+    }
 }
 
 #[test]

@@ -7,14 +7,11 @@ function Record:claim_check()
     return { 'not_current' }
   end
   if self:is_dead(grant) then
-    return { 'judged', 'refused' }
+    return { 'checked', whole(state.check_claimed_at), 'refused' }
   end
   local free_at = state.check_claimed_at + number('every')
   if state.check_version == version and state.check_claimed_at ~= 0 and now < free_at then
-    if state.check_verdict then
-      return { 'judged', state.check_verdict }
-    end
-    return { 'in_progress', whole(free_at) }
+    return { 'checked', whole(state.check_claimed_at), state.check_verdict or '' }
   end
   state.check_version, state.check_claimed_at, state.check_verdict = version, now, nil
   return { 'yours' }

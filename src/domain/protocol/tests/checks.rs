@@ -1,6 +1,7 @@
 //! Checks, and what follows where one finds the grant dead.
 
 use super::*;
+use crate::domain::state::Check;
 
 #[test]
 fn a_death_without_a_fetch_of_ours_is_foreign() {
@@ -63,21 +64,27 @@ fn one_check_answers_everybody_for_a_while() {
         version,
         every: 15 * SECOND,
     };
-    let until = history.now + 15 * SECOND;
+    let checked = |verdict| Check {
+        version,
+        claimed_at: history.now,
+        verdict,
+    };
+    let (under_way, accepted) = (checked(None), checked(Some(Verdict::Accepted)));
     assert_eq!(
         history.record.claim_check(&claim, history.now),
         Claimed::Yours
     );
+    history.wait(SECOND);
     assert_eq!(
         history.record.claim_check(&claim, history.now),
-        Claimed::InProgress { until }
+        Claimed::Checked(under_way)
     );
     history.judge(version, Verdict::Accepted, true);
     assert_eq!(
         history.record.claim_check(&claim, history.now),
-        Claimed::Judged(Verdict::Accepted)
+        Claimed::Checked(accepted)
     );
-    history.wait(15 * SECOND);
+    history.wait(14 * SECOND);
     assert_eq!(
         history.record.claim_check(&claim, history.now),
         Claimed::Yours

@@ -36,7 +36,7 @@ fn what_comes_first_is_planned_a_check_or_the_refresh() {
         (3900, (Step::Refresh(Reason::Scheduled), 3960)),
         (3901, (Step::Refresh(Reason::Scheduled), 3960)),
     ] {
-        assert!(replica.noted(Version(7), store_time(checked)));
+        assert!(replica.noted(accepted_at(checked)));
         let at = Duration::from_secs(next.1);
         assert_eq!(planned(&replica, 3902), Some((next.0, at)), "{checked}");
     }

@@ -8,11 +8,7 @@ fn watching(phase: f64, checked: Option<u64>, close_until: u64) -> Replica {
     let mut record = record(grant(7, 0));
     record.state.close_watch_until = store_time(close_until);
     if let Some(at) = checked {
-        record.state.check = Check {
-            version: Version(7),
-            claimed_at: store_time(at),
-            verdict: Some(Verdict::Accepted),
-        };
+        record.state.check = accepted_at(at);
     }
     replica.observe(record, store_time(0), moment(0));
     replica
@@ -89,7 +85,7 @@ fn what_was_watched_closely_goes_apart_again() {
         for (checked, every) in [(370, 30), (390, 60)] {
             let mut replica = replica.clone();
             replica.observe(record(grant(7, 0)), store_time(read_at), moment(read_at));
-            assert!(replica.noted(Version(7), store_time(checked)));
+            assert!(replica.noted(accepted_at(checked)));
             let apart = interval(&replica, moment(400));
             assert_eq!(apart, every * SECOND, "{read_at} {checked}");
         }
@@ -126,7 +122,7 @@ fn whoever_asks_a_moment_early_is_not_answered_by_the_check_before() {
     let just_before = record.claim_check(&claim(every), at(500));
     assert_eq!((first, just_before), (Claimed::Yours, Claimed::Yours));
     assert!(
-        matches!(long_before, Claimed::InProgress { .. }),
+        matches!(long_before, Claimed::Checked(_)),
         "{long_before:?}"
     );
 }
