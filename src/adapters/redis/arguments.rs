@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use redis::{RedisWrite, ToRedisArgs};
+
 use crate::adapters::record::{StoredGrant, flag, number, verdict_word};
 use crate::domain::budget::Budget;
 use crate::domain::budget::Share;
@@ -13,6 +15,20 @@ use crate::domain::time::{Timestamp, micros};
 /// Names and values in the order given. May hold a token, so it has no `Debug`.
 #[derive(Default)]
 pub(super) struct Arguments(Vec<(&'static str, String)>);
+
+/// Names and values one after the other.
+impl ToRedisArgs for Arguments {
+    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
+        for (name, value) in &self.0 {
+            out.write_arg(name.as_bytes());
+            out.write_arg(value.as_bytes());
+        }
+    }
+
+    fn num_of_args(&self) -> usize {
+        self.0.len() * 2
+    }
+}
 
 impl Arguments {
     /// What the rules amount to, so that a script need not know how a budget or a due time is configured.
@@ -118,14 +134,6 @@ impl Arguments {
     /// Adds one more, already as text.
     pub(super) fn text(&mut self, name: &'static str, value: String) {
         self.0.push((name, value));
-    }
-
-    /// Names and values one after the other.
-    pub(super) fn as_list(&self) -> Vec<&str> {
-        self.0
-            .iter()
-            .flat_map(|(name, value)| [*name, value.as_str()])
-            .collect()
     }
 
     fn duration(&mut self, name: &'static str, value: Duration) {

@@ -46,13 +46,30 @@ pub(super) struct Invocation<'a, A> {
 }
 
 impl<A: redis::ToRedisArgs> Invocation<'_, A> {
-    /// Runs it where its keys are; its answer, and the connection that brought it.
+    /// Runs it where its keys are; its answer.
     pub(super) async fn run<T: redis::FromRedisValue>(
         &self,
         servers: &Servers,
+    ) -> Result<T, StoreError> {
+        let route = Route::to(servers, slot_of(&self.keys[0]));
+        let (answer, _) = self.run_along(route).await?;
+        Ok(answer)
+    }
+
+    /// The same on a connection of its own, which is answered too.
+    pub(super) async fn run_alone<T: redis::FromRedisValue>(
+        &self,
+        servers: &Servers,
+    ) -> Result<(T, Connection), StoreError> {
+        self.run_along(Route::to(servers, slot_of(&self.keys[0])).alone())
+            .await
+    }
+
+    async fn run_along<T: redis::FromRedisValue>(
+        &self,
+        mut route: Route<'_>,
     ) -> Result<(T, Connection), StoreError> {
         let command = self.command();
-        let mut route = Route::to(servers, slot_of(&self.keys[0]));
         loop {
             let mut connection = route.connection().await?;
             let answer = self.call(&command, route.is_asking(), &mut connection);
@@ -212,7 +229,7 @@ impl RedisStore {
     pub(super) async fn read_one(&self, of: &Subject) -> Reading {
         let mut looks = 1;
         loop {
-            let (value, _) = self.look_at(of).run(&self.servers).await?;
+            let value = self.look_at(of).run(&self.servers).await?;
             match self.open(of, value)? {
                 (_, Some(refused)) if looks < LOOKS => self.discard(of, refused).await?,
                 (record, _) => return Ok(record),
@@ -234,7 +251,7 @@ impl RedisStore {
             keys: self.keys_of(of),
             arguments,
         };
-        let (answer, _) = discard.run::<Vec<String>>(&self.servers).await?;
+        let answer = discard.run::<Vec<String>>(&self.servers).await?;
         if answer == ["discarded"] {
             self.seals.discarded(&of.credential, why);
         }

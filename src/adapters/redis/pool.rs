@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use deadpool::Runtime;
@@ -33,12 +34,30 @@ struct Server {
     must_be_master: bool,
 }
 
+/// How long others may join whoever uses a connection: it is looked at only when it is taken from its pool.
+const JOINED_FOR: Duration = Duration::from_secs(1);
+
 /// Connections to one server.
 #[derive(Clone)]
-pub(super) struct Pool(managed::Pool<Server>);
+pub(super) struct Pool {
+    connections: managed::Pool<Server>,
+    /// The one that others may join. Whoever takes one for it holds this meanwhile, so that the others wait for it.
+    joint: Arc<tokio::sync::Mutex<Weak<Object<Server>>>>,
+}
 
-/// A connection that has answered lately. It goes back to its pool when it is dropped.
-pub(super) struct Connection(Object<Server>);
+/// A connection that has answered lately, of one user or of several at once. It goes back to its pool when the last
+/// of them lets go of it.
+pub(super) struct Connection {
+    shared: Arc<Object<Server>>,
+    connection: MultiplexedConnection,
+}
+
+/// A connection as it is kept.
+struct Line {
+    connection: MultiplexedConnection,
+    /// Whether it is to be used by nobody any more.
+    is_broken: AtomicBool,
+}
 
 /// Makes pools, all alike.
 #[derive(Clone)]
@@ -86,69 +105,99 @@ impl PoolMaker {
             .runtime(Runtime::Tokio1)
             .timeouts(self.timeouts)
             .build()
-            .map(Pool)
+            .map(|connections| Pool {
+                connections,
+                joint: Arc::default(),
+            })
             .map_err(|_| SettingsError::Zero)
     }
 }
 
 impl Pool {
+    /// A connection that nobody else uses.
     pub(super) async fn get(&self) -> Result<Connection, Fault> {
-        match self.0.get().await {
-            Ok(object) => Ok(Connection(object)),
+        match self.connections.get().await {
+            Ok(object) => Ok(Connection::of(Arc::new(object))),
             Err(PoolError::Backend(fault)) => Err(fault),
             Err(PoolError::Timeout(_)) => Err(Fault::silence("no connection in time")),
             Err(_) => Err(Fault::silence("the pool is closed")),
         }
     }
 
+    /// A connection that others use at the same time, where some do: what they ask at once is sent at once, and so
+    /// are the answers. Not for whoever would keep the others waiting.
+    pub(super) async fn join(&self) -> Result<Connection, Fault> {
+        let mut joint = self.joint.lock().await;
+        if let Some(shared) = joint.upgrade().filter(may_be_joined) {
+            return Ok(Connection::of(shared));
+        }
+        let connection = self.get().await?;
+        *joint = Arc::downgrade(&connection.shared);
+        Ok(connection)
+    }
+
     /// Throws the idle connections away.
     pub(super) fn clear(&self) {
-        self.0.retain(|_, _| false);
+        self.connections.retain(|_, _| false);
     }
 }
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.status().fmt(f)
+        self.connections.status().fmt(f)
     }
 }
 
 impl Connection {
+    fn of(shared: Arc<Object<Server>>) -> Self {
+        let connection = shared.connection.clone();
+        Self { shared, connection }
+    }
+
     /// Where it leads.
     pub(super) fn address(&self) -> Address {
-        let pool = Object::pool(&self.0);
+        let pool = Object::pool(&self.shared);
         pool.map_or_else(Address::default, |pool| pool.manager().address.clone())
     }
 
-    /// Closes it: a late reply on it would answer somebody else's question, and after a failover it may
-    /// lead to the wrong machine.
+    /// Lets nobody use it any more: who was silent once is likely to be silent again, and after a failover it may
+    /// lead to the wrong machine. Who uses it now may still be answered.
     pub(super) fn close(self) {
-        drop(Object::take(self.0));
+        self.shared.is_broken.store(true, Ordering::Relaxed);
     }
+}
+
+fn may_be_joined(shared: &Arc<Object<Server>>) -> bool {
+    !shared.is_broken.load(Ordering::Relaxed) && Object::metrics(shared).last_used() < JOINED_FOR
 }
 
 impl Deref for Connection {
     type Target = MultiplexedConnection;
 
     fn deref(&self) -> &MultiplexedConnection {
-        &self.0
+        &self.connection
     }
 }
 
 impl DerefMut for Connection {
     fn deref_mut(&mut self) -> &mut MultiplexedConnection {
-        &mut self.0
+        &mut self.connection
     }
 }
 
 impl managed::Manager for Server {
-    type Type = MultiplexedConnection;
+    type Type = Line;
     type Error = Fault;
 
-    async fn create(&self) -> Result<MultiplexedConnection, Fault> {
+    async fn create(&self) -> Result<Line, Fault> {
         let mut connection = self.dialer.connect(&self.address).await?;
-        let Some(facts) = look(&mut connection).await? else {
-            return Ok(connection);
+        let facts = look(&mut connection).await?;
+        let line = Line {
+            connection,
+            is_broken: AtomicBool::new(false),
+        };
+        let Some(facts) = facts else {
+            return Ok(line);
         };
         self.inspection.saw(&self.address, &facts);
         facts.check_version()?;
@@ -158,21 +207,20 @@ impl managed::Manager for Server {
                 advice: "a failover is under way, or the Sentinels do not agree",
             });
         }
-        Ok(connection)
+        Ok(line)
     }
 
-    async fn recycle(
-        &self,
-        connection: &mut MultiplexedConnection,
-        metrics: &Metrics,
-    ) -> RecycleResult<Fault> {
+    async fn recycle(&self, line: &mut Line, metrics: &Metrics) -> RecycleResult<Fault> {
+        if *line.is_broken.get_mut() {
+            return Err(RecycleError::message("it was closed"));
+        }
         if metrics.age() >= MAX_AGE {
             return Err(RecycleError::message("it is old enough"));
         }
         if metrics.last_used() < SEEN_LATELY {
             return Ok(());
         }
-        match redis::cmd("PING").exec_async(connection).await {
+        match redis::cmd("PING").exec_async(&mut line.connection).await {
             Ok(()) => Ok(()),
             Err(error) => Err(RecycleError::Backend(error.into())),
         }

@@ -22,6 +22,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(20);
 pub(super) struct Route<'a> {
     servers: &'a Servers,
     slot: u16,
+    is_alone: bool,
     deadline: Instant,
     sent_to: Option<Address>,
     asking: bool,
@@ -33,11 +34,18 @@ impl<'a> Route<'a> {
         Self {
             servers,
             slot,
+            is_alone: false,
             deadline: servers.deadline(),
             sent_to: None,
             asking: false,
             hops: 0,
         }
+    }
+
+    /// The same on connections that nobody else uses: for what would keep the others waiting.
+    pub(super) const fn alone(mut self) -> Self {
+        self.is_alone = true;
+        self
     }
 
     /// Whether the command must be preceded by `ASKING`.
@@ -59,10 +67,10 @@ impl<'a> Route<'a> {
 
     async fn connect(&mut self) -> Result<Connection, StoreError> {
         if let Some(address) = self.sent_to.take() {
-            return self.servers.connect(&address).await;
+            return self.connect_to(&address).await;
         }
         let address = self.servers.owner(self.slot).await?;
-        match self.servers.connect(&address).await {
+        match self.connect_to(&address).await {
             Err(StoreError::Away(why)) if self.servers.may_move() => {
                 // It may have been replaced meanwhile.
                 self.servers.topology().doubt();
@@ -70,9 +78,17 @@ impl<'a> Route<'a> {
                 if other == address {
                     return Err(StoreError::Away(why));
                 }
-                self.servers.connect(&other).await
+                self.connect_to(&other).await
             }
             answer => answer,
+        }
+    }
+
+    async fn connect_to(&self, server: &Address) -> Result<Connection, StoreError> {
+        if self.is_alone {
+            self.servers.connect(server).await
+        } else {
+            self.servers.join(server).await
         }
     }
 

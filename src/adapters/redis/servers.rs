@@ -142,10 +142,16 @@ impl Servers {
         })
     }
 
-    /// A connection to one server.
+    /// A connection to one server that nobody else uses.
     pub(super) async fn connect(&self, to: &Address) -> Result<Connection, StoreError> {
         let pool = self.pool(to)?;
         pool.get().await.map_err(|fault| self.complain(to, fault))
+    }
+
+    /// A connection to one server that others use at the same time.
+    pub(super) async fn join(&self, to: &Address) -> Result<Connection, StoreError> {
+        let pool = self.pool(to)?;
+        pool.join().await.map_err(|fault| self.complain(to, fault))
     }
 
     /// The idle connections to a server that broke one are as old, and go too.

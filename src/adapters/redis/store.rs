@@ -94,27 +94,26 @@ impl RedisStore {
         arguments: Arguments,
         read: impl FnOnce(&mut Answer) -> Result<T, StoreError>,
     ) -> Result<Stamped<T>, StoreError> {
-        let (words, _) = self.invoke(script, of, arguments).await?;
+        let invocation = self.invocation(script, of, arguments);
+        let words = invocation.run(&self.servers).await?;
         Answer::of(words, self.origin)?.stamped(read)
     }
 
-    /// Runs a script where the keys are; its answer, and the connection that brought it.
-    async fn invoke(
+    fn invocation<'a>(
         &self,
-        script: &Script,
+        script: &'a Script,
         of: &Subject,
         mut arguments: Arguments,
-    ) -> Result<(Vec<String>, Connection), StoreError> {
+    ) -> Invocation<'a, Arguments> {
         arguments.text("clock", self.clock.argument());
         arguments.text("origin", self.origin.to_string());
         arguments.text("channel", self.keys.signals());
         arguments.text("credential", keys::words(&of.credential));
-        let invocation = Invocation {
+        Invocation {
             script,
             keys: self.keys_of(of),
-            arguments: arguments.as_list(),
-        };
-        invocation.run(&self.servers).await
+            arguments,
+        }
     }
 
     /// begin, with a grant that can be read where it answers with one. A grant that is refused is taken away
@@ -127,7 +126,8 @@ impl RedisStore {
         let mut refused = false;
         loop {
             let arguments = Arguments::of(&of.rules).begin(input, &of.rules);
-            let (words, connection) = self.invoke(&self.scripts.begin, of, arguments).await?;
+            let invocation = self.invocation(&self.scripts.begin, of, arguments);
+            let (words, connection) = invocation.run_alone(&self.servers).await?;
             let Stamped { at, answer } = Answer::of(words, self.origin)?.stamped(Answer::begun)?;
             let stored = match answer {
                 Ok(answer) => return Ok((Stamped { at, answer }, connection)),
