@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::domain::replica::{Plan, Step};
 
 /// Checks that are due within this part of the time between two of a token's are begun together: of ten thousand apps
-/// some forty each quarter of a second. Each by itself would wake the whole process, and several times.
-const PART: u32 = 240;
+/// some hundred and seventy each second. Each by itself would wake the whole process, and several times.
+const PART: u32 = 60;
 
 /// When a step is begun, by the boot clock, where checks of its token are `every` apart.
 pub(super) fn begins_at(plan: Plan, every: Duration) -> Duration {
@@ -33,7 +33,7 @@ mod tests {
     fn checks_wait_for_each_other_and_nothing_else_does() {
         let at = Duration::from_millis(60_010);
         let begun = |step| begins_at(Plan { at, step }, Duration::from_secs(60));
-        assert_eq!(begun(Step::Watch), Duration::from_millis(60_250));
+        assert_eq!(begun(Step::Watch), Duration::from_secs(61));
         assert_eq!(begun(Step::CheckCutOff), at);
         assert_eq!(begun(Step::RefreshAlone), at);
     }

@@ -88,11 +88,8 @@ impl Ground {
         self.settings.apps.len()
     }
 
-    /// Starts a broker as the image and the unit file do.
     fn start(&self, tune: impl FnOnce(Settings) -> Settings) -> Process {
-        Process::start_with(&tune(self.settings.clone()), |command| {
-            command.env("MALLOC_ARENA_MAX", "1");
-        })
+        Process::start(&tune(self.settings.clone()))
     }
 }
 
