@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use actix_http::error::{DispatchError, ParseError};
-use actix_http::{ConnectionType, HttpService, Request, Response};
+use actix_http::{ConnectionType, HttpService, KeepAlive, Request, Response};
 use actix_server::GracefulShutdownSignal;
 use actix_service::{
     IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, apply_fn_factory,
@@ -143,9 +143,12 @@ impl Connections {
         A: IntoServiceFactory<S, Request>,
         S: WebApp,
     {
-        let patience = self.patience();
+        let patience = Patience {
+            idle: Some(self.limits.keep_alive),
+            ..self.patience()
+        };
         fn_service(move |stream| ready(Ok(accepted(stream, patience))))
-            .and_then(self.http(app).map_err(drop))
+            .and_then(self.http(app, KeepAlive::Os).map_err(drop))
     }
 
     /// Serves `app` by TLS.
@@ -162,19 +165,22 @@ impl Connections {
         let patience = self.patience();
         fn_service(move |stream| ready(Ok(accepted(stream, patience))))
             .and_then(Acceptor::new(config).map_err(drop))
-            .and_then(self.http(app).map_err(drop))
+            // By actix, which says goodbye by TLS as well.
+            .and_then(self.http(app, self.limits.keep_alive.into()).map_err(drop))
     }
 
     const fn patience(&self) -> Patience {
         Patience {
             head: self.limits.head_timeout,
             reply: self.limits.reply_timeout,
+            idle: None,
         }
     }
 
     fn http<A, S, C>(
         &self,
         app: A,
+        keep_alive: KeepAlive,
     ) -> impl ServiceFactory<C, Config = (), Response = (), Error = DispatchError, InitError = ()>
     + use<A, S, C>
     where
@@ -206,7 +212,7 @@ impl Connections {
                 let draining = draining.clone();
                 async move { draining.notified().await }
             })
-            .keep_alive(self.limits.keep_alive)
+            .keep_alive(keep_alive)
             // A head's time is taken by `Paced`.
             .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(GOODBYE)

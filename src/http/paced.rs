@@ -1,6 +1,9 @@
 //! A connection whose peer may be slow, but not for ever: every head has a bound, and so has a reply that nobody
 //! takes. actix bounds the time of a connection's first head alone, and by a clock that may be seconds behind: a
 //! process that stood still answered 408 to whoever had come meanwhile.
+//!
+//! Nor may it be idle for ever. actix makes a timer for that after each reply, and takes it down at the next request: a
+//! twentieth of what a token costs. Here one timer rings every few seconds, and looks whether anything went on since.
 
 use std::cell::Cell;
 use std::io::{self, IoSlice};
@@ -20,6 +23,16 @@ pub(super) struct Patience {
     pub(super) head: Duration,
     /// How long a reply may wait for its reader before it is asked how much was taken.
     pub(super) reply: Duration,
+    /// How long a connection may be idle: a few seconds more, and after a reply that took long up to twice that. `None`
+    /// leaves it to others.
+    pub(super) idle: Option<Duration>,
+}
+
+impl Patience {
+    /// How often to look at a connection on which something goes on.
+    fn step(self) -> Duration {
+        self.idle.map_or(self.head, |idle| idle.min(self.head))
+    }
 }
 
 /// Bytes a second that a reader has to take of a reply that waits for it.
@@ -39,6 +52,8 @@ pub(super) enum TooSlow {
 pub(super) struct Conduct {
     begun: Cell<u64>,
     under_way: Cell<u32>,
+    /// Whether a request has begun or ended since somebody looked.
+    stirred: Cell<bool>,
     too_slow: Cell<Option<TooSlow>>,
 }
 
@@ -51,6 +66,7 @@ impl Conduct {
     pub(super) fn begin(self: Rc<Self>) -> UnderWay {
         self.begun.set(self.begun.get().wrapping_add(1));
         self.under_way.set(self.under_way.get() + 1);
+        self.stirred.set(true);
         UnderWay(self)
     }
 
@@ -63,6 +79,7 @@ impl Conduct {
 impl Drop for UnderWay {
     fn drop(&mut self) {
         self.0.under_way.set(self.0.under_way.get() - 1);
+        self.0.stirred.set(true);
     }
 }
 
@@ -79,6 +96,14 @@ pub(super) struct Paced {
     head: Option<(u64, Instant)>,
     /// The reply that waits for its reader: since when, and how many bytes of it were taken since.
     waiting: Option<(Instant, u64)>,
+    /// Since when nothing goes on, as far as anybody looked.
+    idle_since: Instant,
+}
+
+/// Why a connection comes to its end.
+enum End {
+    TooSlow(TooSlow),
+    Idle,
 }
 
 impl Paced {
@@ -92,8 +117,9 @@ impl Paced {
             ticking: false,
             head: Some((0, now)),
             waiting: None,
+            idle_since: now,
         };
-        paced.ring_by(now + patience.head);
+        paced.ring_by(now + patience.step());
         paced
     }
 
@@ -113,7 +139,7 @@ impl Paced {
         if of_a_head && !is_known {
             let now = Instant::now();
             self.head = Some((begun, now));
-            self.ring_by(now + self.patience.head);
+            self.ring_by(now + self.patience.step());
         }
     }
 
@@ -143,11 +169,10 @@ impl Paced {
         }
     }
 
-    /// Fails where the peer was too slow. Called whenever there is something to wait for, so that the timer wakes
-    /// whoever waits; what goes on at once is not judged, nor is a connection between two requests, and neither pays for
-    /// it.
-    fn judge(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        while self.ticking && (self.head.is_some() || self.waiting.is_some()) {
+    /// Fails where the peer was too slow, and answers whether it was idle for too long. Called whenever there is something
+    /// to wait for, so that the timer wakes whoever waits; what goes on at once is not judged, and does not pay for it.
+    fn judge(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        while self.ticking {
             let Some(timer) = &mut self.timer else {
                 break;
             };
@@ -161,7 +186,11 @@ impl Paced {
                     }
                 }
                 Ok(None) => self.ticking = false,
-                Err(too_slow) => {
+                Err(End::Idle) => {
+                    self.ticking = false;
+                    return Ok(true);
+                }
+                Err(End::TooSlow(too_slow)) => {
                     self.conduct.too_slow.set(Some(too_slow));
                     if too_slow == TooSlow::Reply {
                         // Else the kernel would go on offering what nobody takes.
@@ -171,16 +200,17 @@ impl Paced {
                 }
             }
         }
-        Ok(())
+        Ok(false)
     }
 
-    fn next_ring(&mut self, now: Instant) -> Result<Option<Instant>, TooSlow> {
+    fn next_ring(&mut self, now: Instant) -> Result<Option<Instant>, End> {
         let conduct = &self.conduct;
-        let coming = |after| conduct.begun.get() == after && conduct.under_way.get() == 0;
+        let is_under_way = conduct.under_way.get() > 0;
+        let coming = |after| conduct.begun.get() == after && !is_under_way;
         self.head = self.head.filter(|(after, _)| coming(*after));
         let head = self.head.map(|(_, since)| since + self.patience.head);
         if head.is_some_and(|by| by <= now) {
-            return Err(TooSlow::Head);
+            return Err(End::TooSlow(TooSlow::Head));
         }
         let mut reply = self.waiting.map(|(since, _)| since + self.patience.reply);
         if let (Some(by), Some((_, taken))) = (reply, self.waiting)
@@ -191,12 +221,20 @@ impl Paced {
                 reason = "bytes of a reply, not of a disk"
             )]
             if (taken as f64) < LEAST_TAKEN * self.patience.reply.as_secs_f64() {
-                return Err(TooSlow::Reply);
+                return Err(End::TooSlow(TooSlow::Reply));
             }
             self.waiting = Some((now, 0));
             reply = Some(now + self.patience.reply);
         }
-        Ok(head.into_iter().chain(reply).min())
+        let has_stirred = conduct.stirred.replace(false);
+        if has_stirred || is_under_way || head.is_some() || reply.is_some() {
+            self.idle_since = now;
+        }
+        let idle = self.patience.idle.map(|idle| self.idle_since + idle);
+        if idle.is_some_and(|by| by <= now) {
+            return Err(End::Idle);
+        }
+        Ok([head, reply, idle].into_iter().flatten().min())
     }
 
     fn written(
@@ -228,7 +266,9 @@ impl AsyncRead for Paced {
         match &read {
             Poll::Ready(Ok(())) if buffer.filled().len() > before => this.heard(),
             Poll::Ready(_) => {}
-            Poll::Pending => this.judge(cx)?,
+            // As if the peer had closed it.
+            Poll::Pending if this.judge(cx)? => return Poll::Ready(Ok(())),
+            Poll::Pending => {}
         }
         read
     }

@@ -51,7 +51,7 @@ pub(crate) const TOKEN: &str = "canary-token-with-\"quotes\"-and-\\";
 pub(super) const VERSION: u64 = 1_790_000_000_000_000;
 
 /// How long a request waits for a first token.
-const COLD_WAIT: Duration = Duration::from_millis(200);
+pub(super) const COLD_WAIT: Duration = Duration::from_millis(200);
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 

@@ -14,7 +14,7 @@ use token_broker::http::{Leaving, Limits, serve_api};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::rig::{Rig, key};
+use super::rig::{COLD_WAIT, Rig, key};
 use crate::support::timed::timed_in_actix;
 
 /// Longer than anything here may take on a busy machine.
@@ -281,12 +281,43 @@ fn a_connection_is_kept_and_closed_once_it_has_been_idle_for_long() {
         let address = serve(&rig, brief, Leaving::default()).await;
         let before = cuts(&rig, "slow_head");
         let mut stream = connect(address).await;
+        let mut begun = Instant::now();
         for _ in 0..2 {
+            begun = Instant::now();
             let answer = ask(&mut stream, "/token/wx-served").await;
             assert!(!answer.contains("connection: close"), "{answer}");
         }
         closed(&mut stream).await;
+        assert!(
+            begun.elapsed() >= brief.keep_alive,
+            "closed after {:?}",
+            begun.elapsed()
+        );
         assert_eq!(cuts(&rig, "slow_head"), before);
+    });
+}
+
+#[test]
+fn a_connection_is_idle_only_after_a_reply_that_took_long() {
+    timed_in_actix(async || {
+        let rig = Rig::new();
+        rig.serve();
+        let brief = Limits {
+            keep_alive: COLD_WAIT * 3 / 4,
+            ..limits()
+        };
+        let address = serve(&rig, brief, Leaving::default()).await;
+        let mut stream = connect(address).await;
+        let begun = Instant::now();
+        let refused = ask(&mut stream, "/token/wx-empty").await;
+        assert!(refused.starts_with("HTTP/1.1 503"), "{refused}");
+        assert!(!refused.contains("connection: close"), "{refused}");
+        closed(&mut stream).await;
+        assert!(
+            begun.elapsed() >= COLD_WAIT + brief.keep_alive,
+            "closed after {:?}",
+            begun.elapsed()
+        );
     });
 }
 
