@@ -5,6 +5,8 @@
 //! never run inside a request.
 
 mod desk;
+mod endings;
+mod errands;
 mod lanes;
 mod reports;
 mod together;
@@ -15,30 +17,24 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::error;
 
 pub use self::desk::{Desk, Errand};
+use self::endings::{Finished, Task};
 use self::lanes::{Lane, Lanes, Urgency};
 use self::reports::Reports;
 use crate::domain::protocol::Reason;
 use crate::domain::replica::{Plan, Replica, Step};
 use crate::domain::time::Moment;
 use crate::metrics::Turning;
-use crate::refresher::{Refresher, ReportVerdict, StepEnd};
+use crate::refresher::{Refresher, StepEnd};
 use crate::snapshot::{Changes, SlotId};
 
 /// How many waiting requests may have the store read at the same time: many apps that are asked for at once
 /// must not use up the connections that leases need.
 const ATTENDED: usize = 4;
-
-/// A step is not planned again sooner than this after the one before: no state may spin.
-const REST: Duration = Duration::from_millis(10);
-
-/// How long an app waits whose step panicked.
-const AFTER_PANIC: Duration = Duration::from_secs(1);
 
 /// The longest sleep: a suspended machine's timers stand still, its boot clock does not.
 const NAP: Duration = Duration::from_secs(1);
@@ -73,23 +69,6 @@ impl Entry {
                 .as_ref()
                 .is_none_or(|reports| reports.is_idle())
     }
-}
-
-/// What a task does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Task {
-    Step,
-    Attend,
-    Report,
-    Pause,
-}
-
-/// What came of a task.
-enum Finished {
-    Step(SlotId, Option<StepEnd>),
-    Attended(SlotId),
-    Reported(SlotId, ReportVerdict),
-    Paused,
 }
 
 /// Plans and starts steps.
@@ -301,17 +280,6 @@ impl Scheduler {
         });
     }
 
-    /// A step has ended, in whatever way.
-    fn stepped(&mut self, id: SlotId) {
-        let lane = self
-            .entries
-            .get_mut(&id)
-            .and_then(|entry| entry.stepping.take());
-        if let Some(lane) = lane {
-            self.lanes.ended(lane);
-        }
-    }
-
     fn spawn(
         &mut self,
         id: SlotId,
@@ -320,128 +288,5 @@ impl Scheduler {
     ) {
         let handle = self.tasks.spawn(task);
         self.purposes.insert(handle.id(), (id, what));
-    }
-
-    fn take(&mut self, errand: Errand) {
-        match errand {
-            Errand::Attend(id) => self.attend(id),
-            Errand::Report(id, report, reply) => {
-                let entry = self.entries.entry(id).or_default();
-                entry.reports.get_or_insert_default().wait(report, reply);
-                self.start_report(id);
-            }
-            Errand::Refresh(id, reply) => {
-                let entry = self.entries.entry(id).or_default();
-                entry.forced.push(reply);
-                self.plan(id);
-            }
-            Errand::SetPause(id, paused, reply) => {
-                let refresher = Arc::clone(&self.refresher);
-                self.spawn(id, Task::Pause, async move {
-                    let _ = reply.send(refresher.set_pause(id, paused).await);
-                    Finished::Paused
-                });
-            }
-        }
-    }
-
-    fn attend(&mut self, id: SlotId) {
-        let entry = self.entries.entry(id).or_default();
-        let was_asked = std::mem::replace(&mut entry.asked, true);
-        let was_attending = std::mem::replace(&mut entry.attending, true);
-        if !was_asked && entry.waiting.is_some() {
-            // It goes to the front.
-            self.plan(id);
-        }
-        if was_attending {
-            return;
-        }
-        let (refresher, places) = (Arc::clone(&self.refresher), Arc::clone(&self.attending));
-        self.spawn(id, Task::Attend, async move {
-            let _place = places.acquire().await;
-            refresher.attend(id).await;
-            Finished::Attended(id)
-        });
-    }
-
-    fn reports_of(&mut self, id: SlotId) -> Option<&mut Reports> {
-        self.entries.get_mut(&id)?.reports.as_deref_mut()
-    }
-
-    fn start_report(&mut self, id: SlotId) {
-        let refresher = Arc::clone(&self.refresher);
-        let close_watch = refresher.publisher.subject(id).rules.close_watch;
-        let now = refresher.clock.now();
-        let report = self
-            .reports_of(id)
-            .and_then(|reports| reports.begin(now, close_watch));
-        if let Some(report) = report {
-            self.spawn(id, Task::Report, async move {
-                Finished::Reported(id, refresher.report(id, report).await)
-            });
-        }
-    }
-
-    fn finished(&mut self, done: Result<(Id, Finished), JoinError>) {
-        match done {
-            Ok((task, finished)) => {
-                self.purposes.remove(&task);
-                self.conclude(finished);
-            }
-            Err(failure) => self.panicked(&failure),
-        }
-    }
-
-    fn conclude(&mut self, finished: Finished) {
-        match finished {
-            Finished::Step(id, forced) => {
-                self.stepped(id);
-                if let Some(entry) = self.entries.get_mut(&id)
-                    && let Some(end) = forced
-                {
-                    for reply in entry.forced.drain(..) {
-                        let _ = reply.send(end);
-                    }
-                }
-                self.rest(id, REST);
-            }
-            Finished::Attended(id) => {
-                if let Some(entry) = self.entries.get_mut(&id) {
-                    entry.attending = false;
-                }
-                self.forget_where_retired(id);
-            }
-            Finished::Reported(id, verdict) => {
-                if let Some(reports) = self.reports_of(id) {
-                    reports.settle(verdict);
-                }
-                self.start_report(id);
-                self.forget_where_retired(id);
-            }
-            Finished::Paused => {}
-        }
-    }
-
-    /// A task panicked: its credential waits a moment and is planned anew; whoever waited learns that
-    /// nobody will answer.
-    fn panicked(&mut self, failure: &JoinError) {
-        let Some((id, task)) = self.purposes.remove(&failure.id()) else {
-            return;
-        };
-        self.refresher.metrics.panicked("step");
-        let app = &self.refresher.publisher.credential(id).app;
-        error!(appid = %app, ?task, "a task panicked; this is a bug of the broker, please report it. The app is tried again");
-        if task == Task::Step {
-            self.stepped(id);
-        }
-        if let Some(entry) = self.entries.get_mut(&id) {
-            match task {
-                Task::Step => entry.forced.clear(),
-                Task::Attend => entry.attending = false,
-                Task::Report => entry.reports.iter_mut().for_each(|it| it.abandon()),
-                Task::Pause => {}
-            }
-        }
-        self.rest(id, AFTER_PANIC);
     }
 }
