@@ -137,20 +137,26 @@ fn a_holder_that_stalls_at_any_step_is_overtaken_and_repaired() {
 /// all the same, and dies before it can tell. It looks like a foreign fetch, and is found like one.
 #[test]
 fn a_holder_that_stalls_before_sending_and_then_dies_is_found_by_the_watch() {
-    let outcome = run(1, Setup::TOKEN, async |history| {
-        history.begin().await;
-        history.oracle.callers(|callers| callers.reports = 0.0);
-        history.oracle.promise(|promise| promise.dead_for = WATCH);
-        let replica = history.world.reached(Stage::Sends).await;
-        history.nodes[replica].stop();
-        history.elapse(8 * MINUTE).await;
-        history.nodes[replica].go_on();
-        let sender = history.world.reached(Stage::Issued).await;
-        history.nodes[sender].crash();
-        history.elapse(10 * MINUTE).await;
-    });
-    assert_eq!(outcome.violations, [""; 0]);
-    let dead_for = outcome.figures.dead_for;
+    let lives_through = |seed| {
+        run(seed, Setup::TOKEN, async |history| {
+            history.begin().await;
+            history.oracle.callers(|callers| callers.reports = 0.0);
+            history.oracle.promise(|promise| promise.dead_for = WATCH);
+            let replica = history.world.reached(Stage::Sends).await;
+            history.nodes[replica].stop();
+            history.elapse(8 * MINUTE).await;
+            history.nodes[replica].go_on();
+            let sender = history.world.reached(Stage::Issued).await;
+            history.nodes[sender].crash();
+            history.elapse(10 * MINUTE).await;
+        })
+    };
+    // How soon the next check comes is a matter of chance.
+    let mut dead_for = Duration::ZERO;
+    for outcome in (0..4).map(lives_through) {
+        assert_eq!(outcome.violations, [""; 0]);
+        dead_for = dead_for.max(outcome.figures.dead_for);
+    }
     assert!(dead_for > CLOSE, "the watch was not needed: {dead_for:?}");
 }
 
