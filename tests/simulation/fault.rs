@@ -220,6 +220,14 @@ async fn reached(history: &History, stage: Stage) -> Option<usize> {
 
 async fn stop(history: &History, replica: usize, time: Duration) {
     history.nodes[replica].stop();
+    // Nobody is left who could find a death.
+    let all_stand_still = history.nodes.iter().all(|node| node.broker().is_none());
+    if all_stand_still {
+        history.blind();
+    }
     tokio::time::sleep(time).await;
     history.nodes[replica].go_on();
+    if all_stand_still {
+        history.sighted();
+    }
 }

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::fault::Fault;
 use super::history::{DAY, HOUR, History, MINUTE, Setup, for_each_seed, run, seeds};
 use super::store::Link;
 use super::upstream::Weather;
@@ -158,6 +159,29 @@ fn a_holder_that_stalls_before_sending_and_then_dies_is_found_by_the_watch() {
         dead_for = dead_for.max(outcome.figures.dead_for);
     }
     assert!(dead_for > CLOSE, "the watch was not needed: {dead_for:?}");
+}
+
+/// A request may come after it goes on and before its first check is answered; in one of these histories it does.
+#[test]
+fn while_the_only_replica_stands_still_nobody_finds_a_death() {
+    let setup = Setup {
+        replicas: 1,
+        ..Setup::TOKEN
+    };
+    for_each_seed(
+        "scenarios::while_the_only",
+        40..50,
+        setup,
+        async |history| {
+            history.begin().await;
+            history.oracle.callers(|callers| callers.reports = 0.0);
+            history.elapse(20 * MINUTE).await;
+            history.oracle.promise(|promise| promise.dead_for = WATCH);
+            history.wechat.foreign_fetch();
+            Fault::Stop(0, 8 * MINUTE).strike(history).await;
+            history.elapse(10 * MINUTE).await;
+        },
+    );
 }
 
 #[test]
