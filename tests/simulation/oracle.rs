@@ -365,9 +365,8 @@ impl Oracle {
             ));
         }
         let record = self.store.record();
-        let stored = record
-            .servable()
-            .filter(|grant| grant.version >= told.version);
+        let floor = told.version.max(self.store.given_to(number));
+        let stored = record.servable().filter(|grant| grant.version >= floor);
         if stored.is_some_and(|grant| alive(grant.value.expose()))
             && now > told.able_since.max(self.store.granted_at()) + SETTLED + COLD_WAIT
         {

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use token_broker::domain::epoch::{Epoch, Nonce};
+use token_broker::domain::epoch::{Epoch, Nonce, Version};
 use token_broker::domain::protocol::Record;
 use token_broker::domain::secret::Fingerprint;
 use token_broker::domain::time::Timestamp;
@@ -70,6 +70,8 @@ struct Inner {
     /// Which part of the signals is lost.
     signals_lost: f64,
     subscribers: Vec<Option<mpsc::Sender<Signal>>>,
+    /// The highest version that was given to each replica's process to serve.
+    given: Vec<Version>,
     unconfirmed: bool,
     mischief: Option<Mischief>,
     handed_out: BTreeSet<(Epoch, u128)>,
@@ -111,6 +113,7 @@ impl SharedStore {
                 links: vec![Link::Up; replicas],
                 signals_lost: 0.0,
                 subscribers: vec![None; replicas],
+                given: vec![Version::default(); replicas],
                 unconfirmed: false,
                 mischief: None,
                 handed_out: BTreeSet::new(),
@@ -124,8 +127,22 @@ impl SharedStore {
         Timestamp::from_micros(u64::try_from(time.as_micros()).unwrap_or(0))
     }
 
+    /// A process starts: it knows nothing yet.
     pub(crate) fn subscribe(&self, replica: usize, signals: mpsc::Sender<Signal>) {
-        lock(&self.inner).subscribers[replica] = Some(signals);
+        let mut inner = lock(&self.inner);
+        inner.subscribers[replica] = Some(signals);
+        inner.given[replica] = Version::default();
+    }
+
+    /// A replica has heard of a version that it may serve.
+    pub(crate) fn gave(&self, replica: usize, version: Version) {
+        let given = &mut lock(&self.inner).given[replica];
+        *given = version.max(*given);
+    }
+
+    /// Below this a replica must not go, whether a caller has seen it or not.
+    pub(crate) fn given_to(&self, replica: usize) -> Version {
+        lock(&self.inner).given[replica]
     }
 
     pub(crate) fn link(&self, replica: usize) -> Link {

@@ -110,7 +110,7 @@ impl Store for StoreLink {
     async fn begin(&self, of: &Subject, input: &Begin) -> Result<Stamped<BegunIn>, StoreError> {
         let (input, subject) = (*input, of.clone());
         self.store.world().reach(Stage::Asks, self.replica).await;
-        self.call("begin", Some(Stage::Leased), move |store| {
+        let answer = self.call("begin", Some(Stage::Leased), move |store| {
             let rules = subject.rules.clone();
             let begun = store.apply(&subject, |record, now, mischief| {
                 let before = record.state.budget;
@@ -147,13 +147,19 @@ impl Store for StoreLink {
                     confirmed,
                 },
             })
-        })
-        .await
+        });
+        let answer = answer.await;
+        if let Ok(Stamped { answer: begun, .. }) = &answer
+            && let Begun::Fresh(grant) = &begun.begun
+        {
+            self.store.gave(self.replica, grant.version);
+        }
+        answer
     }
 
     async fn commit(&self, of: &Subject, input: &Commit) -> Result<Stamped<Committed>, StoreError> {
         let (input, rules) = (input.clone(), of.rules.clone());
-        self.change("commit", of, move |record, now, mischief| {
+        let answer = self.change("commit", of, move |record, now, mischief| {
             if mischief == Some(Mischief::LateCommits) {
                 record.state.lease = Some(Lease {
                     nonce: input.attempt.nonce,
@@ -163,8 +169,16 @@ impl Store for StoreLink {
                 record.state.version = record.state.version.min(input.grant.version);
             }
             (record.commit(&input, &rules, now), true)
-        })
-        .await
+        });
+        let answer = answer.await;
+        if let Ok(Stamped {
+            answer: Committed::Stored { version, .. },
+            ..
+        }) = answer
+        {
+            self.store.gave(self.replica, version);
+        }
+        answer
     }
 
     async fn fail(&self, of: &Subject, input: &Failure) -> Result<Stamped<()>, StoreError> {
@@ -240,12 +254,18 @@ impl Store for StoreLink {
         of: &[&Subject],
     ) -> Result<Vec<Result<Stamped<Record>, StoreError>>, StoreError> {
         let subjects: Vec<Subject> = of.iter().map(|subject| (*subject).clone()).collect();
-        self.call("read", None, move |store| {
+        let answer = self.call("read", None, move |store| {
             let read =
                 |subject: &Subject| store.apply(subject, |record, _, _| (record.clone(), false));
             Ok(subjects.iter().map(read).collect::<Vec<_>>())
-        })
-        .await
+        });
+        let answer = answer.await;
+        for record in answer.iter().flatten().flatten() {
+            if let Some(grant) = record.answer.servable() {
+                self.store.gave(self.replica, grant.version);
+            }
+        }
+        answer
     }
 
     async fn ask(&self, of: &Subject) -> Result<(), StoreError> {
