@@ -66,7 +66,7 @@ impl Replica {
         self.rules.checkable && self.was_refused(&grant.digest)
     }
 
-    /// The stored grant where this replica saw it refused, and the store knows nothing of it: it is checked at
+    /// The stored grant where this replica knows that it was refused, and the store does not: it is checked at
     /// once, and not served before it was accepted.
     #[must_use]
     pub fn doubted(&self) -> Option<&Grant> {

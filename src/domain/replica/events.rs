@@ -142,9 +142,10 @@ impl Replica {
     }
 
     fn drop_dead(&mut self, state: &State) -> Option<Version> {
-        self.held
-            .take_if(|held| state.is_dead(&held.grant))
-            .map(|held| held.grant.version)
+        let held = self.held.take_if(|held| state.is_dead(&held.grant))?;
+        // A store that comes back with older data knows nothing of it.
+        self.refused_digest = Some(held.grant.digest);
+        Some(held.grant.version)
     }
 
     /// Takes the stored grant over, unless it is dead, older than what was served, or in doubt.

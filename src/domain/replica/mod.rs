@@ -62,7 +62,8 @@ pub struct Replica {
     vouched_at: Option<Moment>,
     /// When the latest attempt to hear about the grant, with whatever outcome, was begun.
     attempted_at: Option<Moment>,
-    /// The value that upstream refused last: a stable token that comes back the same is forced.
+    /// The value that upstream refused last, as this replica saw or the store said: a stable token that comes back the
+    /// same is forced.
     refused_digest: Option<Digest>,
     /// Another token is stored under the held version.
     conflict: bool,
