@@ -25,6 +25,9 @@ const MAX_AGE: Duration = Duration::from_secs(600);
 /// end it right after a question.
 const SEEN_LATELY: Duration = Duration::from_millis(100);
 
+/// How long others may join whoever uses a connection: it is looked at only when it is taken from its pool.
+const JOINED_FOR: Duration = Duration::from_secs(1);
+
 /// One server, as the pool makes connections to it.
 struct Server {
     address: Address,
@@ -33,9 +36,6 @@ struct Server {
     /// Whether a replica at this address means that we were sent to the wrong machine.
     must_be_master: bool,
 }
-
-/// How long others may join whoever uses a connection: it is looked at only when it is taken from its pool.
-const JOINED_FOR: Duration = Duration::from_secs(1);
 
 /// Connections to one server.
 #[derive(Clone)]
@@ -136,9 +136,13 @@ impl Pool {
         Ok(connection)
     }
 
-    /// Throws the idle connections away.
+    /// Throws the idle connections away, and lets nobody join the one in use.
     pub(super) fn clear(&self) {
         self.connections.retain(|_, _| false);
+        // Held, it is about to be another.
+        if let Ok(mut joint) = self.joint.try_lock() {
+            *joint = Weak::new();
+        }
     }
 }
 

@@ -22,6 +22,17 @@ use crate::domain::state::{Check, Dead, Intent, Lease, Pause, Verdict};
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 
+/// The record in which the grant of all these tests was found dead.
+fn found_dead() -> Record {
+    let mut record = record(grant(7, 0));
+    record.state.dead = Some(Dead {
+        version: Version(7),
+        epoch: Epoch(7),
+        reported: false,
+    });
+    record
+}
+
 /// A check of the grant of all these tests, claimed at this second.
 fn accepted_at(second: u64) -> Check {
     Check {
@@ -213,14 +224,8 @@ fn takes_over_what_another_replica_fetched() {
 #[test]
 fn stops_serving_what_the_store_says_is_dead_and_repairs_it() {
     let mut replica = serving();
-    let mut dead = record(grant(7, 0));
-    dead.state.dead = Some(Dead {
-        version: Version(7),
-        epoch: Epoch(7),
-        reported: false,
-    });
     assert_eq!(
-        replica.observe(dead, store_time(60), moment(60)),
+        replica.observe(found_dead(), store_time(60), moment(60)),
         Some(Version(7))
     );
     assert_eq!(served(&replica, 60), None);

@@ -5,6 +5,7 @@
     reason = "a test stops where something is missing"
 )]
 
+mod connections;
 mod course;
 mod edges;
 mod embedded;

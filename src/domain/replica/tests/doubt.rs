@@ -29,13 +29,7 @@ fn what_it_saw_refused_is_not_taken_from_the_store_again_but_checked_at_once() {
 #[test]
 fn what_the_store_said_is_dead_is_not_taken_from_a_store_that_has_lost_the_word() {
     let mut replica = serving();
-    let mut dead = record(grant(7, 0));
-    dead.state.dead = Some(Dead {
-        version: Version(7),
-        epoch: Epoch(7),
-        reported: false,
-    });
-    replica.observe(dead, store_time(30), moment(30));
+    replica.observe(found_dead(), store_time(30), moment(30));
     read_again(&mut replica, 31);
     assert_eq!(served(&replica, 31), None);
     assert_eq!(step(&replica, 31), Some(Step::Watch));
