@@ -59,7 +59,7 @@ pub struct Refresher {
     pub publisher: Publisher,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// Woken when a step finds the store away, so that it is read again soon.
+    /// Woken when a call finds the store away, so that it is read again soon.
     pub recheck: Arc<Notify>,
     /// Which AppSecret each app is fetched with.
     pub secrets: Arc<AppSecrets>,
@@ -176,43 +176,17 @@ impl Refresher {
         }
     }
 
-    /// Reads records from the store into the snapshot. Answers whether the store was there for all of them.
+    /// Reads records from the store into the snapshot. Answers whether the store was there for all of them; where
+    /// it was not, everything is read again soon.
     pub async fn read_many(&self, ids: &[SlotId]) -> bool {
         let subjects: Vec<_> = ids.iter().map(|id| self.publisher.subject(*id)).collect();
         let subjects: Vec<_> = subjects.iter().map(AsRef::as_ref).collect();
         let (sent, answer) = self.ask_for(&subjects).await;
-        match answer {
+        let there = match answer {
             Ok(readings) => {
                 let mut there = true;
                 for (id, reading) in ids.iter().zip(readings) {
-                    match reading {
-                        Ok(reading) => {
-                            let died = self.publisher.update(*id, |replica| {
-                                let before = replica.floor();
-                                let died = replica.observe(reading.answer, reading.at, sent);
-                                if replica.floor() > before {
-                                    replica.note(What::TakenOver, sent);
-                                }
-                                died
-                            });
-                            if let Some(version) = died {
-                                let app = &self.publisher.credential(*id).app;
-                                warn!(appid = %app, %version, "the store says that this grant is dead; no longer served");
-                            }
-                        }
-                        Err(failure) => {
-                            self.publisher.update(*id, |replica| {
-                                replica.store_failed(trouble(&failure), sent)
-                            });
-                            // Of a cluster, one part may be away: told once, for all its apps.
-                            if matches!(failure, StoreError::Away(_)) {
-                                there = false;
-                                continue;
-                            }
-                            let app = &self.publisher.credential(*id).app;
-                            error!(appid = %app, error = %failure, "the record of this app cannot be used");
-                        }
-                    }
+                    there &= self.take_in(*id, sent, reading);
                 }
                 there
             }
@@ -222,6 +196,46 @@ impl Refresher {
                         .update(*id, |replica| replica.store_failed(trouble(&failure), sent));
                 }
                 false
+            }
+        };
+        if !there {
+            self.recheck.notify_one();
+        }
+        there
+    }
+
+    /// What was read of one record goes into the snapshot. Answers whether the store was there for it.
+    fn take_in(
+        &self,
+        id: SlotId,
+        sent: Moment,
+        reading: Result<Stamped<Record>, StoreError>,
+    ) -> bool {
+        let app = &self.publisher.credential(id).app;
+        match reading {
+            Ok(reading) => {
+                let died = self.publisher.update(id, |replica| {
+                    let before = replica.floor();
+                    let died = replica.observe(reading.answer, reading.at, sent);
+                    if replica.floor() > before {
+                        replica.note(What::TakenOver, sent);
+                    }
+                    died
+                });
+                if let Some(version) = died {
+                    warn!(appid = %app, %version, "the store says that this grant is dead; no longer served");
+                }
+                true
+            }
+            Err(failure) => {
+                self.publisher
+                    .update(id, |replica| replica.store_failed(trouble(&failure), sent));
+                // Of a cluster, one part may be away: told once, for all its apps.
+                if matches!(failure, StoreError::Away(_)) {
+                    return false;
+                }
+                error!(appid = %app, error = %failure, "the record of this app cannot be used");
+                true
             }
         }
     }

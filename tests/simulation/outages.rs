@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::history::{HOUR, MINUTE, Setup};
+use super::history::{HOUR, MINUTE, Setup, for_each_seed, seeds};
 use super::scenarios::{scenario, spends};
 use super::store::Link;
 use super::upstream::Weather;
@@ -87,6 +87,29 @@ fn a_replica_cut_off_from_the_store_finds_out_by_itself() {
         async |history| {
             history.store.set_link(0, Link::Away);
             history.elapse(3 * HOUR).await;
+        },
+    );
+}
+
+#[test]
+fn a_reading_that_gets_no_answer_is_made_again_within_a_second() {
+    // The second replica comes while the first fetches, and hears nothing when it is told that there is a token:
+    // neither then, nor when requests ask. What it planned itself is due when the lease ends.
+    for_each_seed(
+        "outages::a_reading_that",
+        seeds(4),
+        Setup::TOKEN,
+        async |history| {
+            history.nodes[0].start();
+            history.world.reached(Stage::Sends).await;
+            history.nodes[1].start();
+            history.elapse(Duration::from_millis(50)).await;
+            history.store.set_link(1, Link::LosesReplies(1.0));
+            history.elapse(3 * SECOND).await;
+            history.store.set_link(1, Link::Up);
+            history.elapse(2 * SECOND).await;
+            history.oracle.all_agree(&history.nodes);
+            history.elapse(5 * MINUTE).await;
         },
     );
 }
