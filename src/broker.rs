@@ -38,7 +38,7 @@ pub struct Broker {
 #[derive(Clone, Debug)]
 pub struct Served {
     /// The grant.
-    pub grant: Arc<Grant>,
+    pub grant: Grant,
     /// What is left of its life: at least a second.
     pub expires_in: Duration,
     /// When it expires by this machine's wall clock, since 1970 UTC.
@@ -166,7 +166,7 @@ impl Broker {
         let now = self.clock.now();
         let (grant, expires_in) = view.servable(now).filter(|_| view.may_answer(now))?;
         Some(Served {
-            grant: Arc::clone(grant),
+            grant: grant.clone(),
             expires_in,
             expires_at: now.wall + expires_in,
             vouched: view.is_vouched(now),

@@ -177,7 +177,7 @@ impl Overview {
             now: reading.store_now(now),
         });
         let served = view.servable(now);
-        let grant = served.map(|(grant, _)| grant.as_ref());
+        let grant = served.map(|(grant, _)| grant);
         let suspect = read.is_some_and(|read| read.record.state.suspect.is_some());
         let dead = read.is_some_and(Reading::is_dead);
         Self {

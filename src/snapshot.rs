@@ -89,7 +89,11 @@ impl Publisher {
     pub fn update<R>(&self, id: SlotId, change: impl FnOnce(&mut Replica) -> R) -> R {
         let slot = self.slot(id);
         let (result, is_newer) = {
-            let mut replica = slot.replica.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut replica = slot
+                .rest
+                .replica
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             let result = change(&mut replica);
             (result, self.publish(id, slot, &replica))
         };
@@ -98,12 +102,12 @@ impl Publisher {
         {
             self.update(predecessor, Replica::retire);
         }
-        if is_newer && slot.credential.kind == Kind::AccessToken {
+        if is_newer && slot.rest.credential.kind == Kind::AccessToken {
             for ticket in self.tickets_of(id) {
                 self.update(ticket, Replica::access_token_came);
             }
         }
-        if !slot.dirty.swap(true, Ordering::AcqRel) {
+        if !slot.rest.dirty.swap(true, Ordering::AcqRel) {
             // The receiver is gone only at shutdown, when nothing is planned any more.
             let _ = self.changes.send(id);
         }
@@ -124,14 +128,14 @@ impl Publisher {
         let after = version(&view);
         if !after.is_none() && after < before {
             tracing::error!(
-                appid = %slot.credential.app, from = %before, to = %after,
+                appid = %slot.rest.credential.app, from = %before, to = %after,
                 "a step backwards was refused; this is a bug of the broker, please report it"
             );
             return false;
         }
         self.know(id, &slot.view.load(), &view);
         slot.view.store(Arc::new(view));
-        slot.published.notify_waiters();
+        slot.rest.published.notify_waiters();
         after > before
     }
 
@@ -166,6 +170,7 @@ impl Publisher {
         look(
             &self
                 .slot(id)
+                .rest
                 .replica
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner),
@@ -175,13 +180,13 @@ impl Publisher {
     /// Which credential it is.
     #[must_use]
     pub fn credential(&self, id: SlotId) -> &Credential {
-        &self.slot(id).credential
+        &self.slot(id).rest.credential
     }
 
     /// Which credential it is, and its rules as they are now.
     #[must_use]
     pub fn subject(&self, id: SlotId) -> Arc<Subject> {
-        self.slot(id).subject.load_full()
+        self.slot(id).rest.subject.load_full()
     }
 
     /// Every credential that is kept fresh.
@@ -241,13 +246,13 @@ impl Reader {
     /// Which credential it is.
     #[must_use]
     pub fn credential(&self, id: SlotId) -> &Credential {
-        &self.0.slot(id).credential
+        &self.0.slot(id).rest.credential
     }
 
     /// Which credential it is, and its rules as they are now.
     #[must_use]
     pub fn subject(&self, id: SlotId) -> Arc<Subject> {
-        self.0.slot(id).subject.load_full()
+        self.0.slot(id).rest.subject.load_full()
     }
 
     /// Every credential that requests are answered from, in the order of the configuration.
@@ -269,7 +274,7 @@ impl Reader {
     pub async fn wait_for<R>(&self, id: SlotId, mut found: impl FnMut(&View) -> Option<R>) -> R {
         let slot = self.0.slot(id);
         loop {
-            let published = slot.published.notified();
+            let published = slot.rest.published.notified();
             tokio::pin!(published);
             // Registered before looking: a publication in between is not missed.
             published.as_mut().enable();
@@ -295,7 +300,11 @@ impl Changes {
     /// The next slot that has changed; `None` once the publisher is gone.
     pub async fn next(&mut self) -> Option<SlotId> {
         let id = self.receiver.recv().await?;
-        self.slots.slot(id).dirty.store(false, Ordering::Release);
+        self.slots
+            .slot(id)
+            .rest
+            .dirty
+            .store(false, Ordering::Release);
         Some(id)
     }
 }

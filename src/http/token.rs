@@ -40,14 +40,14 @@ pub(super) struct TokenDocument {
 /// The current token.
 pub(super) async fn read(call: &Call) -> Result<HttpResponse, Problem> {
     let id = call.app_for(Verb::Read)?;
-    let app = call.broker().app(id);
     let served = call.grant(id).await;
-    let served = served.map_err(|refusal| Problem::no_token(refusal, app))?;
+    let served = served.map_err(|refusal| Problem::no_token(refusal, call.broker().app(id)))?;
     call.count_served(&served);
-    Ok(answer(call, app, &served))
+    Ok(answer(call, call.path("appid"), &served))
 }
 
-fn answer(call: &Call, app: &AppId, served: &Served) -> HttpResponse {
+/// `app` as the request named it, which is how it was found: the configuration's own lies elsewhere.
+fn answer(call: &Call, app: &str, served: &Served) -> HttpResponse {
     let version = Digits::of(served.grant.version.0);
     let etag = in_quotes(&version);
     if is_known(call.headers(), &etag) {
@@ -82,14 +82,19 @@ fn in_quotes(version: &Digits) -> HeaderValue {
 
 /// The token as JSON, with what came of a report in front.
 pub(super) fn json(app: &AppId, served: &Served, verdict: Option<&str>) -> Bytes {
-    document(app, served, &Digits::of(served.grant.version.0), verdict)
+    document(
+        app.as_str(),
+        served,
+        &Digits::of(served.grant.version.0),
+        verdict,
+    )
 }
 
 /// By hand, and into just as much memory as it takes: neither a serializer nor `write!` is cheap enough for the
 /// hot path, and `Bytes` allocates once more for a `Vec` with room to spare. Neither an appid nor a verdict has
 /// a character that JSON escapes.
-fn document(app: &AppId, served: &Served, version: &Digits, verdict: Option<&str>) -> Bytes {
-    let (app, token) = (app.as_str(), served.grant.value.expose());
+fn document(app: &str, served: &Served, version: &Digits, verdict: Option<&str>) -> Bytes {
+    let token = served.grant.value.expose();
     let expires_in = Digits::of(served.expires_in.as_secs());
     let expires_at = Digits::of(served.expires_at.as_secs());
     let told = |verdict| [&b"\"verdict\":\""[..], verdict, b"\","];

@@ -29,10 +29,7 @@ impl Refresher {
             .publisher
             .inspect(id, crate::domain::replica::Replica::pending)?;
         let app = &self.publisher.credential(id).app;
-        let commit = Commit {
-            attempt,
-            grant: grant.as_ref().clone(),
-        };
+        let commit = Commit { attempt, grant };
         match self.commit(id, &commit).await {
             Ok(Committed::Stored { version, .. }) => {
                 info!(appid = %app, %version, "the pending token is stored now");
@@ -46,7 +43,7 @@ impl Refresher {
             Ok(Committed::Late) => {
                 self.metrics.overlap_detected(app);
                 self.note(id, What::Overlapped);
-                warn!(appid = %app, version = %grant.version, "the pending token's lease is over; a check decides about it, or it is replaced");
+                warn!(appid = %app, version = %commit.grant.version, "the pending token's lease is over; a check decides about it, or it is replaced");
                 self.publisher
                     .update(id, crate::domain::replica::Replica::pending_is_settled);
                 None

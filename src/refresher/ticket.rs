@@ -3,8 +3,6 @@
 //! Never without one that lives: that is a wait, which costs the ticket neither budget nor a cooldown, and ends
 //! with the token's coming. An access token that WeChat refuses here is reported as any refused call is.
 
-use std::sync::Arc;
-
 use tracing::warn;
 
 use super::{Refresher, Report, StepEnd};
@@ -19,7 +17,7 @@ pub(super) enum Means {
     /// The AppSecret, for an access token.
     AppSecret,
     /// The app's access token, for a ticket: where it is kept, and the token.
-    AccessToken(SlotId, Arc<Grant>),
+    AccessToken(SlotId, Grant),
 }
 
 impl Refresher {

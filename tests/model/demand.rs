@@ -62,7 +62,7 @@ impl World {
         let now = context.clock();
         self.sides[index].actor.edit(|actor| match demand {
             Demand::Report => {
-                let held = actor.replica.live(now).map(|held| held.as_ref().clone());
+                let held = actor.replica.live(now).cloned();
                 actor.errand = held.and_then(|grant| {
                     let claim = Claim {
                         version: grant.version,

@@ -221,10 +221,7 @@ fn offer(actor: &mut Actor, context: &Context<'_>) -> Option<Flight> {
     let Some((attempt, grant)) = actor.replica.pending() else {
         return put_back(actor, context);
     };
-    let commit = Commit {
-        attempt,
-        grant: grant.as_ref().clone(),
-    };
+    let commit = Commit { attempt, grant };
     context.send(Call::Commit(Box::new(commit)), Then::Offered)
 }
 
@@ -249,7 +246,7 @@ pub(crate) fn check_held(
     context: &Context<'_>,
     then: impl FnOnce(Version) -> Then,
 ) -> Option<Flight> {
-    let held = actor.replica.live(context.clock())?.as_ref().clone();
+    let held = actor.replica.live(context.clock())?.clone();
     let version = held.version;
     context.send(Call::Check(Box::new(held)), then(version))
 }

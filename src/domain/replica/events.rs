@@ -174,7 +174,7 @@ impl Replica {
                     }
                 };
                 if held.grant.expires_at != stored.expires_at {
-                    held.grant = Arc::new(stored.clone());
+                    held.grant = stored.clone();
                 }
                 held.standing = Standing::Stored;
             }
@@ -199,7 +199,7 @@ impl Replica {
             return;
         }
         self.held = Some(Held {
-            grant: Arc::new(grant),
+            grant,
             expires,
             standing,
         });
@@ -288,7 +288,7 @@ impl Replica {
         if let Some(held) = self.held.as_mut().filter(same) {
             // The same stable token: it keeps its version.
             let version = held.grant.version;
-            held.grant = Arc::new(Grant { version, ..grant });
+            held.grant = Grant { version, ..grant };
             held.expires = expires;
         } else if grant.version > self.floor {
             self.hold(

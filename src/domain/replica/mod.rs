@@ -83,7 +83,7 @@ pub struct Replica {
 /// The grant a replica holds.
 #[derive(Clone, Debug)]
 struct Held {
-    grant: Arc<Grant>,
+    grant: Grant,
     expires: Moment,
     standing: Standing,
 }
@@ -267,7 +267,7 @@ impl Replica {
 
     /// The grant it holds, while any life is left.
     #[must_use]
-    pub fn live(&self, now: Moment) -> Option<&Arc<Grant>> {
+    pub fn live(&self, now: Moment) -> Option<&Grant> {
         self.held
             .as_ref()
             .filter(|held| !held.expires.has_passed(now))
@@ -306,7 +306,7 @@ impl Replica {
         let grant = Grant {
             issued_at: held.grant.issued_at.min(store_now),
             expires_at: held.grant.expires_at.min(expires_at),
-            ..held.grant.as_ref().clone()
+            ..held.grant.clone()
         };
         Some(PutBack {
             grant,
@@ -317,10 +317,10 @@ impl Replica {
 
     /// The attempt whose commit did not reach the store.
     #[must_use]
-    pub fn pending(&self) -> Option<(Attempt, Arc<Grant>)> {
+    pub fn pending(&self) -> Option<(Attempt, Grant)> {
         let held = self.held.as_ref()?;
         match held.standing {
-            Standing::Pending(attempt) => Some((attempt, Arc::clone(&held.grant))),
+            Standing::Pending(attempt) => Some((attempt, held.grant.clone())),
             Standing::Stored | Standing::Unstored => None,
         }
     }

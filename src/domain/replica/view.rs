@@ -12,8 +12,8 @@ use crate::domain::upstream_error::ErrorClass;
 /// What may be answered for one credential.
 #[derive(Clone, Debug, Default)]
 pub struct View {
-    /// The grant held.
-    pub grant: Option<Arc<Grant>>,
+    /// The grant held: a copy, so that a request has one place less to look at.
+    pub grant: Option<Grant>,
     /// When it stops being served.
     pub expires: Moment,
     /// Until when answers may be given without another attempt to hear about the grant. Later, a
@@ -62,7 +62,7 @@ pub enum WhyNot {
 impl View {
     /// The grant, while it has at least a second to live: no answer ever says `expires_in: 0`.
     #[must_use]
-    pub fn servable(&self, now: Moment) -> Option<(&Arc<Grant>, Duration)> {
+    pub fn servable(&self, now: Moment) -> Option<(&Grant, Duration)> {
         let grant = self.grant.as_ref()?;
         let left = self.expires.remaining(now);
         (left >= Duration::from_secs(1)).then_some((grant, left))
@@ -91,7 +91,7 @@ impl Replica {
         let held = self.held.as_ref();
         let paused = self.seen.pause.paused;
         View {
-            grant: held.map(|held| Arc::clone(&held.grant)),
+            grant: held.map(|held| held.grant.clone()),
             expires: held.map(|held| held.expires).unwrap_or_default(),
             answer_until: until(heard_of.max_by_key(|at| at.boot)),
             vouched_until: until(self.vouched_at),

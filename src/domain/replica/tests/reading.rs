@@ -64,7 +64,7 @@ fn a_reading_never_lengthens_a_life_by_the_boot_clock_but_a_renewal_does() {
     replica.observe(record(renewed.clone()), store_time(80), moment(80));
     let view = replica.view(moment(80));
     assert_eq!(view.expires, moment(9000));
-    assert_eq!(view.grant.as_deref(), Some(&renewed));
+    assert_eq!(view.grant.as_ref(), Some(&renewed));
 }
 
 #[test]
