@@ -57,14 +57,14 @@ impl Replica {
             self.remember(&record.state);
             return None;
         }
-        let was_away = self.trouble.take().is_some();
-        let doubted_before = self.doubted().is_some();
-        self.attempted_at = Some(sent);
         let outrun = |reading: &Reading| at < reading.at && sent.boot < reading.sent.boot;
         if self.reading.as_deref().is_some_and(outrun) {
             // A later question was answered first.
             return None;
         }
+        let was_away = self.trouble.take().is_some();
+        let doubted_before = self.doubted().is_some();
+        self.attempted_at = Some(sent);
         self.remember(&record.state);
         self.unblock_where_changed(&record);
         let cut = self.drop_dead(&record.state);

@@ -25,6 +25,20 @@ fn an_answer_is_stale_where_both_its_question_and_the_stores_time_are_older() {
 }
 
 #[test]
+fn a_stale_answer_does_not_say_that_the_store_is_back_nor_when_it_was_last_asked() {
+    let mut replica = replica();
+    let mut empty = record(grant(8, 0));
+    empty.grant = None;
+    replica.observe(empty.clone(), store_time(100), moment(100));
+    let heard = replica.view(moment(101)).answer_until;
+    replica.store_failed(StoreTrouble::Away, moment(101));
+    replica.observe(empty, store_time(40), moment(40));
+    let view = replica.view(moment(102));
+    assert_eq!(view.trouble, Some(StoreTrouble::Away));
+    assert!(view.answer_until.boot >= heard.boot, "{view:?}");
+}
+
+#[test]
 fn another_secret_ends_the_wait_that_upstreams_refusal_of_the_old_one_was() {
     let refused = BlockedBy::CoolingDown(ErrorClass::BadSecret);
     for (by, still) in [(refused, false), (BlockedBy::Spacing, true)] {
