@@ -2,7 +2,10 @@
 
 mod checks;
 mod earlier;
+mod failures;
+mod leases;
 mod lost;
+mod pauses;
 mod stable;
 
 use std::time::Duration;
@@ -225,50 +228,6 @@ fn each_reason_has_its_word_and_whoever_asks_for_a_fetch_leaves_some_to_what_mus
 }
 
 #[test]
-fn only_one_of_two_that_begin_may_fetch() {
-    let mut history = History::new(Mode::Token);
-    let first = history.lease(Reason::Missing);
-    let Begun::Busy { until } = history.begin(Reason::Missing) else {
-        panic!("not busy")
-    };
-    assert_eq!(until.since(history.now), history.rules.lease);
-    assert!(matches!(
-        history.commit(first, "t"),
-        Committed::Stored { .. }
-    ));
-    assert!(
-        matches!(history.begin(Reason::Missing), Begun::Fresh(_)),
-        "the second look"
-    );
-}
-
-#[test]
-fn asked_again_with_the_same_nonce_begin_answers_the_same() {
-    let mut history = History::new(Mode::Token);
-    let (first, nonce) = history.ask(Reason::Missing, Memory::default());
-    history.wait(SECOND);
-    let budget = history.record.state.budget;
-    assert_eq!(
-        history.ask_again(Reason::Missing, Memory::default(), nonce, SECRET),
-        first
-    );
-    assert_eq!(history.record.state.budget, budget, "charged once");
-}
-
-#[test]
-fn asked_again_once_the_lease_is_over_begin_hands_out_another() {
-    let mut history = History::new(Mode::Token);
-    let first = history.lease(Reason::Missing);
-    history.wait(history.rules.lease);
-    let memory = Memory::default();
-    let begun = history.ask_again(Reason::Missing, memory, first.nonce, SECRET);
-    assert!(
-        matches!(begun, Begun::Granted(permit) if permit.epoch > first.epoch),
-        "{begun:?}"
-    );
-}
-
-#[test]
 fn the_budget_lets_a_fetch_pass_at_the_very_moment_it_fits() {
     let furthest = rules(Mode::Token).budget.ahead(Share::Whole);
     for (early, fits) in [(0, true), (1, false)] {
@@ -280,104 +239,6 @@ fn the_budget_lets_a_fetch_pass_at_the_very_moment_it_fits() {
         let (begun, _) = history.ask(Reason::Missing, memory);
         assert_eq!(matches!(begun, Begun::Granted(_)), fits, "{begun:?}");
     }
-}
-
-#[test]
-fn asked_again_commit_answers_the_same() {
-    let mut history = History::new(Mode::Token);
-    let attempt = history.lease(Reason::Missing);
-    let first = history.commit(attempt, "t");
-    history.wait(SECOND);
-    assert_eq!(history.commit(attempt, "t"), first);
-    assert_eq!(history.record.state.suspect, None);
-}
-
-#[test]
-fn epochs_grow_by_the_clock_even_where_the_store_lost_the_latest() {
-    let mut history = History::new(Mode::Token);
-    let lost = history.lease(Reason::Missing);
-    history.record = Record::default();
-    history.wait(Duration::from_micros(1));
-    assert!(history.lease(Reason::Missing).epoch > lost.epoch);
-}
-
-#[test]
-fn epochs_grow_by_memory_where_the_stores_clock_is_behind() {
-    let mut history = History::new(Mode::Token);
-    let seen = Version(history.now.as_micros() + 5_000_000);
-    let (begun, _) = history.ask(Reason::Missing, remembering(seen, false));
-    let Begun::Granted(permit) = begun else {
-        panic!("{begun:?}")
-    };
-    assert!(permit.epoch > seen.into());
-}
-
-#[test]
-fn a_lease_that_ran_out_leaves_a_suspect_behind() {
-    let (mut history, first) = History::fresh(Mode::Token);
-    history.wait(HOUR);
-    let lost = history.lease(Reason::Scheduled);
-    history.wait(history.rules.lease);
-    let repair = history.lease(Reason::Repair);
-    assert_eq!(history.record.state.suspect, Some(lost.epoch));
-    assert!(history.record.state.close_watch_until > history.now + 300 * SECOND);
-    assert_eq!(history.version(), first, "served meanwhile");
-    history.commit(repair, "second");
-    assert_eq!(history.record.state.suspect, None);
-}
-
-#[test]
-fn a_commit_after_the_lease_ran_out_is_taken_while_nobody_else_began() {
-    let mut history = History::new(Mode::Token);
-    let attempt = history.lease(Reason::Missing);
-    history.wait(HOUR);
-    assert!(matches!(
-        history.commit(attempt, "t"),
-        Committed::Stored { .. }
-    ));
-}
-
-#[test]
-fn a_commit_after_somebody_else_began_is_late_and_makes_the_newest_suspect() {
-    let mut history = History::new(Mode::Token);
-    let slow = history.lease(Reason::Missing);
-    history.wait(history.rules.lease);
-    let quick = history.lease(Reason::Missing);
-    history.commit(quick, "quick");
-    assert_eq!(history.commit(slow, "slow"), Committed::Late);
-    assert_eq!(history.version(), Version::fetched_under(quick.epoch));
-    assert_eq!(history.record.state.suspect, Some(quick.epoch));
-    let repair = history.lease(Reason::Repair);
-    history.commit(repair, "repaired");
-    assert_eq!(history.record.state.suspect, None);
-}
-
-#[test]
-fn a_suspect_is_cleared_only_by_a_higher_epoch() {
-    let mut history = History::new(Mode::Token);
-    let attempt = history.lease(Reason::Missing);
-    history
-        .record
-        .suspect(&Suspect { floor: Version(0) }, &history.rules, history.now);
-    history.commit(attempt, "t");
-    assert_eq!(history.record.state.suspect, Some(attempt.epoch));
-}
-
-#[test]
-fn the_same_epoch_under_another_nonce_is_not_the_same_attempt() {
-    let mut history = History::new(Mode::Token);
-    let attempt = history.lease(Reason::Missing);
-    let other = Attempt {
-        nonce: Nonce(999),
-        ..attempt
-    };
-    history.record.release(&other, &history.rules);
-    assert!(history.record.state.lease.is_some());
-    assert_eq!(history.commit(other, "t"), Committed::Late);
-    let above = Version(attempt.epoch.0 + 1);
-    history.record.state.version = above;
-    assert_eq!(history.commit(other, "t"), Committed::Late);
-    assert!(history.record.state.lease.is_some(), "below, too");
 }
 
 #[test]
@@ -435,148 +296,6 @@ fn suspect_and_dead_lift_the_spacing_but_not_the_budget() {
 }
 
 #[test]
-fn a_released_lease_costs_nothing() {
-    let (mut history, _) = History::fresh(Mode::Token);
-    history.wait(HOUR);
-    let before = history.record.state.clone();
-    let attempt = history.lease(Reason::Scheduled);
-    history.record.release(&attempt, &history.rules.clone());
-    let after = &history.record.state;
-    assert_eq!(after.last_fetch, before.last_fetch);
-    assert_eq!(after.issuer, before.issuer);
-    assert_eq!(after.used, before.used);
-    assert_eq!(after.intent, None);
-    assert!(
-        matches!(history.begin(Reason::Scheduled), Begun::Granted(_)),
-        "spacing not counted"
-    );
-}
-
-#[test]
-fn a_definite_error_cools_down_for_that_secret_only() {
-    let mut history = History::new(Mode::Token);
-    let attempt = history.lease(Reason::Missing);
-    history.fail(attempt, ErrorClass::BadSecret);
-    assert!(matches!(
-        history.begin(Reason::Missing),
-        Begun::CoolingDown {
-            class: ErrorClass::BadSecret,
-            ..
-        }
-    ));
-    assert_eq!(history.record.state.suspect, None, "no grant was issued");
-    let mended = Fingerprint::new(8);
-    let begun = history.ask_again(Reason::Missing, Memory::default(), Nonce(50), mended);
-    assert!(matches!(begun, Begun::Granted(_)));
-}
-
-#[test]
-fn no_cooldown_lasts_for_ever() {
-    let mut history = History::new(Mode::Token);
-    let attempt = history.lease(Reason::Missing);
-    history.fail(attempt, ErrorClass::Forbidden);
-    history.wait(MINUTE);
-    assert!(matches!(history.begin(Reason::Missing), Begun::Granted(_)));
-}
-
-#[test]
-fn an_unclear_outcome_makes_the_credential_suspect() {
-    let (mut history, _) = History::fresh(Mode::Token);
-    history.wait(HOUR);
-    let attempt = history.lease(Reason::Scheduled);
-    history.fail(attempt, ErrorClass::Unclear);
-    assert_eq!(history.record.state.suspect, Some(attempt.epoch));
-    assert!(matches!(
-        history.begin(Reason::Repair),
-        Begun::CoolingDown {
-            class: ErrorClass::Unclear,
-            ..
-        }
-    ));
-    history.wait(MINUTE);
-    assert!(
-        matches!(history.begin(Reason::Repair), Begun::Granted(_)),
-        "spacing lifted"
-    );
-}
-
-#[test]
-fn an_old_attempts_failure_touches_nothing_of_the_current_one() {
-    let mut history = History::new(Mode::Token);
-    let old = history.lease(Reason::Missing);
-    history.wait(history.rules.lease);
-    let current = history.lease(Reason::Missing);
-    history.fail(old, ErrorClass::BadSecret);
-    assert_eq!(history.record.state.cooldown, None);
-    assert_eq!(
-        history.record.state.lease.map(|lease| lease.epoch),
-        Some(current.epoch)
-    );
-}
-
-#[test]
-fn a_paused_app_is_not_fetched_and_the_newer_word_wins() {
-    let (mut history, _) = History::fresh(Mode::Token);
-    history
-        .record
-        .set_pause(&SetPause { paused: true }, history.now);
-    let remembered = Memory {
-        pause: history.record.state.pause,
-        ..Memory::default()
-    };
-    history.wait(HOUR);
-    assert_eq!(history.begin(Reason::Scheduled), Begun::Paused);
-    history.record = Record::default();
-    assert_eq!(
-        history.ask(Reason::Missing, remembered).0,
-        Begun::Paused,
-        "survives a flush"
-    );
-    history
-        .record
-        .set_pause(&SetPause { paused: false }, history.now);
-    assert!(matches!(
-        history.ask(Reason::Missing, remembered).0,
-        Begun::Granted(_)
-    ));
-}
-
-#[test]
-fn of_two_words_about_a_pause_the_newer_is_taken_and_else_the_first() {
-    let said = |paused, at| Pause {
-        paused,
-        changed_at: Timestamp::from_micros(at),
-    };
-    for (first, second, paused) in [(1, 2, false), (2, 2, true), (3, 2, true)] {
-        let newer = said(true, first).newer(said(false, second));
-        assert_eq!(newer.paused, paused, "{first} {second}");
-    }
-}
-
-#[test]
-fn whoever_resumes_an_app_ends_its_cooldown_but_gets_no_more_budget() {
-    let mut history = History::new(Mode::Token);
-    let mut fetches = 0;
-    while let (Begun::Granted(permit), nonce) = history.ask(Reason::Missing, Memory::default()) {
-        let attempt = Attempt {
-            epoch: permit.epoch,
-            nonce,
-        };
-        fetches += 1;
-        assert!(fetches < 1800, "as many as a day has");
-        history.fail(attempt, ErrorClass::BadSecret);
-        let refused = history.begin(Reason::Missing);
-        assert!(matches!(refused, Begun::CoolingDown { .. }), "{refused:?}");
-        let resume = SetPause { paused: false };
-        history.record.set_pause(&resume, history.now);
-        assert_eq!(history.record.state.failures, 0);
-    }
-    assert!(fetches > 1);
-    let spent = history.begin(Reason::Missing);
-    assert!(matches!(spent, Begun::BudgetSpent { .. }), "{spent:?}");
-}
-
-#[test]
 fn another_fleets_record_is_refused_and_left_alone() {
     let (mut history, _) = History::fresh(Mode::Token);
     let before = history.record.clone();
@@ -624,28 +343,6 @@ fn after_a_failover_to_a_clock_that_is_behind_nothing_waits_longer_than_its_own_
             .as_ref()
             .is_some_and(|grant| grant.remaining(history.now) <= 2 * HOUR)
     );
-}
-
-#[test]
-fn a_resume_after_a_failover_to_a_clock_that_is_behind_wins_over_memory() {
-    let (mut history, _) = History::fresh(Mode::Token);
-    history
-        .record
-        .set_pause(&SetPause { paused: true }, history.now);
-    let remembered = Memory {
-        pause: history.record.state.pause,
-        ..Memory::default()
-    };
-    history.now = history.now - HOUR;
-    history.open();
-    history
-        .record
-        .set_pause(&SetPause { paused: false }, history.now);
-    history.wait(3 * HOUR);
-    assert!(matches!(
-        history.ask(Reason::Missing, remembered).0,
-        Begun::Granted(_)
-    ));
 }
 
 #[test]
