@@ -366,8 +366,11 @@ impl Oracle {
         }
         let record = self.store.record();
         let floor = told.version.max(self.store.given_to(number));
-        let stored = record.servable().filter(|grant| grant.version >= floor);
-        if stored.is_some_and(|grant| alive(grant.value.expose()))
+        let stored = record.servable().filter(|grant| {
+            let value = grant.value.expose();
+            grant.version >= floor && !self.wechat.has_given_later(number, value) && alive(value)
+        });
+        if stored.is_some()
             && now > told.able_since.max(self.store.granted_at()) + SETTLED + COLD_WAIT
         {
             self.world.violation(format_args!(

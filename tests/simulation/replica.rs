@@ -93,6 +93,7 @@ impl Node {
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let app = self.subject.credential.app.clone();
         let (publisher, reader, changes) = snapshot(Arc::clone(&clock));
+        self.wechat.forget(self.number);
         publisher.configure(vec![self.subject.clone()], |subject| {
             Replica::new(Arc::clone(&subject.rules), true, chance.unit())
                 .in_phase(subject.credential.phase())

@@ -1,6 +1,6 @@
 //! WeChat in a simulated history: who issued which token when, and until when each is accepted.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -61,6 +61,8 @@ pub(crate) struct WeChat {
 struct Inner {
     weather: Weather,
     issued: Vec<Issued>,
+    /// Which of these each replica's process got last.
+    given: HashMap<usize, usize>,
     /// When each fetch of the broker's arrived, for a day.
     fetches: VecDeque<Duration>,
     forced: VecDeque<Duration>,
@@ -77,6 +79,7 @@ impl WeChat {
             inner: Mutex::new(Inner {
                 weather: Weather::Fair,
                 issued: Vec::new(),
+                given: HashMap::new(),
                 fetches: VecDeque::new(),
                 forced: VecDeque::new(),
                 most_in_a_day: 0,
@@ -111,13 +114,35 @@ impl WeChat {
         !matches!(self.weather(), Weather::Down | Weather::Hangs)
     }
 
-    /// Whether this is the latest token.
+    /// Whether this is the latest token, or the one before while the latest may be on its way.
     pub(crate) fn is_latest(&self, value: &str) -> bool {
+        let now = self.world.now();
         let inner = lock(&self.inner);
-        inner
-            .issued
-            .last()
-            .is_some_and(|issued| issued.value == value)
+        let mut latest = inner.issued.iter().rev();
+        let Some(last) = latest.next() else {
+            return false;
+        };
+        let is_on_its_way = now + LIFE < last.dies_at + TIMEOUT;
+        last.value == value || is_on_its_way && latest.next().is_some_and(|it| it.value == value)
+    }
+
+    /// A replica's process has got this token.
+    fn gave(&self, replica: usize, value: &str) {
+        let mut inner = lock(&self.inner);
+        let position = inner.issued.iter().rposition(|it| it.value == value);
+        inner.given.extend(position.map(|last| (replica, last)));
+    }
+
+    /// A replica's process is a new one, which has got nothing yet.
+    pub(crate) fn forget(&self, replica: usize) {
+        lock(&self.inner).given.remove(&replica);
+    }
+
+    /// Whether a replica's process has itself got a later token than this one: to one before it does not go back.
+    pub(crate) fn has_given_later(&self, replica: usize, than: &str) -> bool {
+        let inner = lock(&self.inner);
+        let position = inner.issued.iter().rposition(|it| it.value == than);
+        inner.given.get(&replica).copied() > position
     }
 
     /// The most fetches that any 24 hours saw.
@@ -313,7 +338,12 @@ impl Upstream for UpstreamLink {
         self.gate.passed().await;
         match fetched {
             Some(_) if weather == Weather::Garbles => Fetched::Ambiguous(String::from("no token")),
-            Some(fetched) => fetched,
+            Some(fetched) => {
+                if let Fetched::Granted { value, .. } = &fetched {
+                    self.wechat.gave(replica, value.expose());
+                }
+                fetched
+            }
             None => Fetched::Ambiguous(String::from("no answer")),
         }
     }
