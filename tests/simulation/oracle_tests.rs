@@ -116,6 +116,27 @@ fn the_oracle_notices_a_store_that_repeats_epochs() {
     assert!(!outcome.violations.is_empty());
 }
 
+/// A replica that comes while WeChat is away, and has nothing but the store to serve from.
+#[test]
+fn the_oracle_notices_a_replica_that_is_not_given_what_the_store_has() {
+    let started = |mischief: Option<Mischief>| {
+        run(1, Setup::TOKEN, async |history| {
+            history.begin().await;
+            if let Some(mischief) = mischief {
+                history.store.set_mischief(mischief);
+            }
+            history.nodes[1].crash();
+            history.wechat.set_weather(Weather::Down);
+            history.nodes[1].start();
+            history.elapse(2 * MINUTE).await;
+        })
+    };
+    assert_eq!(started(None).violations, [""; 0]);
+    let noticed = started(Some(Mischief::HidesGrants)).violations;
+    let says = "refuses although the store has a living token";
+    assert!(noticed.iter().any(|it| it.contains(says)), "{noticed:?}");
+}
+
 /// A token that somebody else's fetch killed, which the watch finds and a broken store does not believe.
 #[test]
 fn the_oracle_notices_a_store_that_ignores_deaths() {

@@ -38,6 +38,8 @@ pub(crate) enum Link {
 /// A store that breaks the protocol, to see that the oracle notices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mischief {
+    /// A reading leaves out the grant.
+    HidesGrants,
     /// `begin` takes no second look.
     NoSecondLook,
     /// A commit is stored whoever sends it.

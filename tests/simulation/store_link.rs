@@ -255,8 +255,13 @@ impl Store for StoreLink {
     ) -> Result<Vec<Result<Stamped<Record>, StoreError>>, StoreError> {
         let subjects: Vec<Subject> = of.iter().map(|subject| (*subject).clone()).collect();
         let answer = self.call("read", None, move |store| {
-            let read =
-                |subject: &Subject| store.apply(subject, |record, _, _| (record.clone(), false));
+            let copy = |record: &mut Record, _, mischief| {
+                let mut copy = record.clone();
+                copy.grant
+                    .take_if(|_| mischief == Some(Mischief::HidesGrants));
+                (copy, false)
+            };
+            let read = |subject: &Subject| store.apply(subject, copy);
             Ok(subjects.iter().map(read).collect::<Vec<_>>())
         });
         let answer = answer.await;

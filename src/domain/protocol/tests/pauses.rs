@@ -2,8 +2,8 @@
 
 use super::*;
 
-#[test]
-fn a_paused_app_is_not_fetched_and_the_newer_word_wins() {
+/// An app that was fetched and then paused, and what a replica remembers of that.
+fn paused() -> (History, Memory) {
     let (mut history, _) = History::fresh(Mode::Token);
     history
         .record
@@ -12,6 +12,12 @@ fn a_paused_app_is_not_fetched_and_the_newer_word_wins() {
         pause: history.record.state.pause,
         ..Memory::default()
     };
+    (history, remembered)
+}
+
+#[test]
+fn a_paused_app_is_not_fetched_and_the_newer_word_wins() {
+    let (mut history, remembered) = paused();
     history.wait(HOUR);
     assert_eq!(history.begin(Reason::Scheduled), Begun::Paused);
     history.record = Record::default();
@@ -66,14 +72,7 @@ fn whoever_resumes_an_app_ends_its_cooldown_but_gets_no_more_budget() {
 
 #[test]
 fn a_resume_after_a_failover_to_a_clock_that_is_behind_wins_over_memory() {
-    let (mut history, _) = History::fresh(Mode::Token);
-    history
-        .record
-        .set_pause(&SetPause { paused: true }, history.now);
-    let remembered = Memory {
-        pause: history.record.state.pause,
-        ..Memory::default()
-    };
+    let (mut history, remembered) = paused();
     history.now = history.now - HOUR;
     history.open();
     history
