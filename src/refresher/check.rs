@@ -177,11 +177,13 @@ impl Refresher {
 
     /// The store cannot be asked: the held grant is checked by this replica for itself.
     pub(super) async fn check_cut_off(&self, id: SlotId) -> StepEnd {
+        // The next one counts from this one's beginning, as does what may be answered for it: the process may stand
+        // still while it is on its way.
+        let sent = self.clock.now();
         self.check_held(id, Purpose::CutOff).await;
         let every = self.publisher.subject(id).rules.reconcile;
-        let now = self.clock.now();
         self.publisher
-            .update(id, |replica| replica.checked(now, every));
+            .update(id, |replica| replica.checked(sent, every));
         StepEnd::Done
     }
 

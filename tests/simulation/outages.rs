@@ -92,6 +92,31 @@ fn a_replica_cut_off_from_the_store_finds_out_by_itself() {
 }
 
 #[test]
+fn a_replica_that_stands_still_in_a_check_makes_the_next_at_once() {
+    // Cut off from the store, it may answer for a minute after it last asked anybody. WeChat hangs when it goes on.
+    let setup = Setup {
+        replicas: 1,
+        ..Setup::TOKEN
+    };
+    for moment in 0..10 {
+        scenario(
+            "outages::a_replica_that_stands",
+            setup,
+            Duration::ZERO,
+            async |history| {
+                history.store.set_link(0, Link::Away);
+                history.wechat.set_weather(Weather::Hangs);
+                history.elapse(MINUTE + moment * 3 * SECOND).await;
+                history.nodes[0].stop();
+                history.elapse(48 * SECOND).await;
+                history.nodes[0].go_on();
+                history.elapse(MINUTE).await;
+            },
+        );
+    }
+}
+
+#[test]
 fn a_reading_that_gets_no_answer_is_made_again_within_a_second() {
     // The second replica comes while the first fetches, and hears nothing when it is told that there is a token:
     // neither then, nor when requests ask. What it planned itself is due when the lease ends.

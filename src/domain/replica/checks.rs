@@ -55,7 +55,7 @@ impl Replica {
         self.attempted_at = Some(now);
     }
 
-    /// No check of this credential before `wait` from now.
+    /// No check of this credential before `wait` from then.
     pub fn checked(&mut self, now: Moment, wait: Duration) {
         self.next_check = now.boot + wait;
     }
