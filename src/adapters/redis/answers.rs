@@ -192,15 +192,14 @@ impl Look {
     }
 
     pub(super) fn state(&self) -> Result<Fields<'_>, StoreError> {
-        let text = |bytes| {
-            std::str::from_utf8(bytes)
-                .map(Cow::Borrowed)
-                .map_err(|_| StoreError::Unreadable("the state is not text".to_owned()))
-        };
-        unpacked(&self.state)?
-            .chunks_exact(2)
-            .map(|pair| Ok((text(pair[0])?, text(pair[1])?)))
-            .collect()
+        let texts = unpacked(&self.state)?;
+        let texts: Result<Vec<_>, _> = texts.into_iter().map(std::str::from_utf8).collect();
+        let texts =
+            texts.map_err(|_| StoreError::Unreadable("the state is not text".to_owned()))?;
+        let fields = texts.chunks_exact(2);
+        Ok(fields
+            .map(|pair| (Cow::Borrowed(pair[0]), Cow::Borrowed(pair[1])))
+            .collect())
     }
 
     /// What is no text becomes one that no field can have.
@@ -217,9 +216,12 @@ impl Look {
     }
 }
 
+/// How many texts a hash has, at most, while nothing is wrong.
+const USUAL: usize = 64;
+
 /// Takes apart what the read script packs: each text after its length and a colon.
 fn unpacked(mut packed: &[u8]) -> Result<Vec<&[u8]>, StoreError> {
-    let mut texts = Vec::new();
+    let mut texts = Vec::with_capacity(USUAL);
     while !packed.is_empty() {
         let (text, rest) = unpack_first(packed).ok_or_else(strange)?;
         texts.push(text);

@@ -23,6 +23,10 @@ use crate::redis_url::Address;
 /// How many records are read in one pipeline: few enough to answer well within a reply's time.
 const BATCH: usize = 200;
 
+/// How many arguments a call has, and how many bytes they are, as a rule: it grows for a commit.
+const USUAL_ARGUMENTS: usize = 48;
+const USUAL_LENGTH: usize = 1024;
+
 /// How many records are looked at by themselves at once.
 const ALONE_AT_ONCE: usize = 8;
 
@@ -81,8 +85,9 @@ impl<A: redis::ToRedisArgs> Invocation<'_, A> {
     }
 
     fn command(&self) -> Cmd {
-        let mut command = redis::cmd("EVALSHA");
+        let mut command = Cmd::with_capacity(USUAL_ARGUMENTS, USUAL_LENGTH);
         command
+            .arg("EVALSHA")
             .arg(self.script.get_hash())
             .arg(self.keys.len())
             .arg(&self.keys)
