@@ -55,6 +55,7 @@ pub(crate) async fn measure() {
     if super::is_long() {
         unwatched(&ground).await;
         idle(&ground, &process, "idle").await;
+        idle_in_company(&ground, &process).await;
         let settings = quiet(ground.settings.clone().refresh("watch", "0s"));
         process.configure(&settings.to_toml());
         process.hang_up();
@@ -105,6 +106,26 @@ async fn unwatched(ground: &Ground) {
             return;
         }
         assert!(begun.elapsed() < LONG, "the close watch does not end");
+    }
+}
+
+/// What it costs each of three replicas when nobody asks.
+async fn idle_in_company(ground: &Ground, first: &Process) {
+    let others = [ground.start(quiet), ground.start(quiet)];
+    for other in &others {
+        ready(other, Instant::now()).await;
+    }
+    // What a start has watched closely.
+    tokio::time::sleep(ground.phase).await;
+    unwatched(ground).await;
+    let used = || -> Duration { others.iter().chain([first]).map(processor_time).sum() };
+    let (begun, before) = (Instant::now(), used());
+    // Whichever comes first makes a check: who that is changes from minute to minute.
+    tokio::time::sleep(ground.phase * 3).await;
+    let share = (used() - before).as_secs_f64() / begun.elapsed().as_secs_f64() / 3.0 * 100.0;
+    println!("| idle, three replicas: processor, each on average | {share:.1} % of a core |");
+    for other in others {
+        stop(other).await;
     }
 }
 
