@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Held, Replica};
+use super::{Held, Replica, later};
 use crate::domain::epoch::Version;
 use crate::domain::grant::Grant;
 use crate::domain::secret::Digest;
@@ -13,13 +13,13 @@ use crate::domain::time::Moment;
 impl Replica {
     /// Upstream accepted the held or the stored grant in a check begun at `sent`.
     pub fn accepted(&mut self, version: Version, sent: Moment) {
-        self.attempted_at = Some(sent);
+        self.attempted_at = later(self.attempted_at, sent);
         if self
             .held
             .as_ref()
             .is_some_and(|held| held.grant.version == version)
         {
-            self.vouched_at = Some(sent);
+            self.vouched_at = later(self.vouched_at, sent);
         }
         if self.doubted().is_some_and(|grant| grant.version == version) {
             // The next reading takes it over.
@@ -44,7 +44,7 @@ impl Replica {
 
     /// Upstream refused the held grant. Its version stays a floor. Answers whether it was still held.
     pub fn refused(&mut self, version: Version, now: Moment) -> Option<Version> {
-        self.attempted_at = Some(now);
+        self.attempted_at = later(self.attempted_at, now);
         let held = self.held.take_if(|held| held.grant.version == version)?;
         self.refused_digest = Some(held.grant.digest);
         Some(held.grant.version)
@@ -52,12 +52,12 @@ impl Replica {
 
     /// A check brought nothing.
     pub fn check_failed(&mut self, now: Moment) {
-        self.attempted_at = Some(now);
+        self.attempted_at = later(self.attempted_at, now);
     }
 
-    /// No check of this credential before `wait` from then.
-    pub fn checked(&mut self, now: Moment, wait: Duration) {
-        self.next_check = now.boot + wait;
+    /// A check ended that counts from `begun`: no other of this credential before `wait` from then.
+    pub fn checked(&mut self, begun: Moment, wait: Duration) {
+        self.next_check = begun.boot + wait;
     }
 
     /// Upstream refused this token, and a check may yet tell: the store, which was away when it was found dead, or

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Blocked, BlockedBy, Held, Reading, Replica, Standing};
+use super::{Blocked, BlockedBy, Held, Reading, Replica, Standing, later};
 use crate::domain::budget::Share;
 use crate::domain::epoch::Version;
 use crate::domain::grant::Grant;
@@ -64,7 +64,7 @@ impl Replica {
         }
         let was_away = self.trouble.take().is_some();
         let doubted_before = self.doubted().is_some();
-        self.attempted_at = Some(sent);
+        self.attempted_at = later(self.attempted_at, sent);
         self.remember(&record.state);
         self.unblock_where_changed(&record);
         let cut = self.drop_dead(&record.state);
@@ -177,10 +177,13 @@ impl Replica {
                     held.grant = stored.clone();
                 }
                 held.standing = Standing::Stored;
+                self.vouched_at = later(self.vouched_at, sent);
             }
-            _ => self.hold(stored.clone(), expires, Standing::Stored),
+            _ => {
+                self.hold(stored.clone(), expires, Standing::Stored);
+                self.vouched_at = Some(sent);
+            }
         }
-        self.vouched_at = Some(sent);
     }
 
     /// The token that is held and the one that was read are nearly always the same: its text is kept once.
@@ -214,7 +217,7 @@ impl Replica {
         }
         self.trouble = Some(trouble);
         if self.live(attempted).is_none() || !self.rules.checkable {
-            self.attempted_at = Some(attempted);
+            self.attempted_at = later(self.attempted_at, attempted);
         }
     }
 
@@ -283,7 +286,7 @@ impl Replica {
     ) {
         self.failures = 0;
         self.vouched_at = Some(sent);
-        self.attempted_at = Some(sent);
+        self.attempted_at = later(self.attempted_at, sent);
         let same = |held: &&mut Held| held.grant.digest == grant.digest;
         if let Some(held) = self.held.as_mut().filter(same) {
             // The same stable token: it keeps its version.

@@ -188,6 +188,12 @@ impl BlockedBy {
     }
 }
 
+/// The later of two moments at which something was begun: what is begun first may end last.
+fn later(known: Option<Moment>, begun: Moment) -> Option<Moment> {
+    let known = known.filter(|known| known.boot > begun.boot);
+    Some(known.unwrap_or(begun))
+}
+
 impl Replica {
     /// A replica that knows nothing yet. `draw`, 0 to 1, is its share of the jitter.
     #[must_use]

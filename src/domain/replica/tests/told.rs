@@ -113,6 +113,30 @@ fn answers_are_given_for_two_intervals_after_the_latest_attempt_to_hear_of_the_g
 }
 
 #[test]
+fn an_attempt_that_ends_late_takes_nothing_back_of_what_a_later_one_said() {
+    // Sent before the process stood still; meanwhile, by its clock, another was made.
+    let late: [fn(&mut Replica); 4] = [
+        |replica| replica.accepted(Version(7), moment(10)),
+        |replica| replica.check_failed(moment(10)),
+        |replica| replica.store_failed(StoreTrouble::Away, moment(10)),
+        |replica| {
+            // The store's clock went on by itself.
+            replica.observe(record(grant(7, 0)), store_time(50), moment(10));
+        },
+    ];
+    for end in late {
+        let mut replica = serving();
+        replica.accepted(Version(7), moment(40));
+        end(&mut replica);
+        let view = replica.view(moment(50));
+        assert!(view.may_answer(moment(99)) && view.is_vouched(moment(99)));
+        replica.check_failed(moment(60));
+        end(&mut replica);
+        assert!(replica.view(moment(61)).may_answer(moment(119)));
+    }
+}
+
+#[test]
 fn an_attempt_to_reach_a_store_that_is_away_is_over_with_the_check_of_what_can_be_checked() {
     let may_answer = |replica: &Replica| replica.view(moment(3600)).may_answer(moment(3600));
     let mut nothing = replica();
