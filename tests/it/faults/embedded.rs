@@ -140,8 +140,12 @@ fn a_disk_that_was_full_is_written_to_again_once_there_is_room() {
         caller.post(&format!("/apps/{APP}/pause"), json!({})).await;
         process.kill();
         process = Process::listening(&settings).await;
-        let paused = process.caller().await.get(&format!("/apps/{APP}")).await;
-        assert_eq!(paused.json()["paused"], true);
+        let caller = process.caller().await;
+        eventually("what was stored is read", SOON, async || {
+            let app = caller.get(&format!("/apps/{APP}")).await;
+            app.json()["paused"] == true
+        })
+        .await;
         assert_eq!(wechat.fetches(APP).len(), 1);
     });
 }
