@@ -57,8 +57,10 @@ struct Told {
     runs: bool,
     running_since: Duration,
     /// Since when it could hear of this version's death: it stood still, or was away from the store, until then,
-    /// and knew of no such version.
+    /// and knew of no such version, or of one that was over by its own clocks.
     heard_since: Duration,
+    /// What it holds was over by its own clocks when it was asked last: nothing was left to be checked.
+    over: bool,
     /// How long nobody had called before the call under way, or nothing had happened.
     pause: Duration,
 }
@@ -253,7 +255,7 @@ impl Oracle {
                         told.version
                     ));
                 }
-                if version != told.version {
+                if std::mem::take(&mut told.over) || version != told.version {
                     told.heard_since = told.able_since;
                 }
                 told.version = version;
@@ -344,7 +346,9 @@ impl Oracle {
         // Its wall clock was set forward: until the store is read again, or WeChat has answered a check, the token
         // may have expired, or the machine may have slept.
         let slept = !view.may_answer(moment) && moment.boot < view.answer_until.boot;
-        let stepped = view.grant.is_some() && (slept || view.servable(moment).is_none());
+        let over = view.grant.is_some() && view.servable(moment).is_none();
+        lock(&self.told[number]).over = over;
+        let stepped = over || view.grant.is_some() && slept;
         if !promise.refusals || stepped {
             return;
         }
