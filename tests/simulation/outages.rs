@@ -117,6 +117,32 @@ fn a_replica_that_stands_still_in_a_check_makes_the_next_at_once() {
 }
 
 #[test]
+fn a_token_that_was_over_by_a_replicas_own_clocks_is_found_dead_soon_after_the_store_is_back() {
+    // Nothing was left to be checked when a foreign fetch killed it, and whoever finds that cannot tell the others.
+    for_each_seed(
+        "outages::a_token_that_was_over",
+        seeds(6),
+        Setup::TOKEN,
+        async |history| {
+            history.begin().await;
+            history.oracle.callers(|callers| callers.reports = 0.0);
+            history
+                .oracle
+                .promise(|promise| promise.dead_for = 20 * SECOND);
+            history.elapse(10 * MINUTE).await;
+            history.store.set_all_links(Link::Away);
+            history.nodes[0].clock.step_wall(2 * 3_600_000);
+            history.wechat.foreign_fetch();
+            history.elapse(10 * MINUTE).await;
+            history.store.lose_signals(1.0);
+            history.store.set_all_links(Link::Up);
+            history.elapse(MINUTE).await;
+            history.recovers_within(10 * MINUTE).await;
+        },
+    );
+}
+
+#[test]
 fn a_reading_that_gets_no_answer_is_made_again_within_a_second() {
     // The second replica comes while the first fetches, and hears nothing when it is told that there is a token:
     // neither then, nor when requests ask. What it planned itself is due when the lease ends.
