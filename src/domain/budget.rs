@@ -111,7 +111,7 @@ impl Budget {
 }
 
 /// What was used in the last window, in 24 parts of it: for people, the GCRA does not need it.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Used(Vec<(u64, u32)>);
 
 /// Into how many parts a window is divided.

@@ -17,7 +17,7 @@ use super::time::Timestamp;
 pub const MOST: usize = 20;
 
 /// One of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EarlierToken {
     /// SHA-256 of the token.
     pub digest: Digest,
@@ -28,7 +28,7 @@ pub struct EarlierToken {
 }
 
 /// All that are remembered: each once, those that last longest first, [`MOST`] at most. A clone shares them.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct EarlierTokens(Arc<[EarlierToken]>);
 
 impl EarlierToken {

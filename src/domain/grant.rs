@@ -1,5 +1,6 @@
 //! The grant: one credential value as upstream issued it.
 
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use super::epoch::Version;
@@ -26,6 +27,20 @@ pub struct Grant {
     pub issued_at: Timestamp,
     /// The store's time from which upstream may refuse it.
     pub expires_at: Timestamp,
+}
+
+impl Hash for Grant {
+    /// The digest stands for the value: what is secret is not hashed with whatever hasher comes.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self {
+            version,
+            value: _,
+            digest,
+            issued_at,
+            expires_at,
+        } = self;
+        (version, digest, issued_at, expires_at).hash(state);
+    }
 }
 
 impl Grant {

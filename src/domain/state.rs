@@ -11,7 +11,7 @@ use super::time::Timestamp;
 use super::upstream_error::ErrorClass;
 
 /// The right to fetch one credential for a limited time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Lease {
     /// Whose attempt it is.
     pub nonce: Nonce,
@@ -22,7 +22,7 @@ pub struct Lease {
 }
 
 /// "A fetch may have happened under this epoch": written with the lease, before the call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Intent {
     /// Under which number.
     pub epoch: Epoch,
@@ -37,7 +37,7 @@ pub struct Intent {
 }
 
 /// A grant that upstream refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Dead {
     /// Which; everything older is dead too.
     pub version: Version,
@@ -48,7 +48,7 @@ pub struct Dead {
 }
 
 /// Why and until when no fetch is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Cooldown {
     /// What upstream answered.
     pub class: ErrorClass,
@@ -59,7 +59,7 @@ pub struct Cooldown {
 }
 
 /// Whether an SRE has stopped all fetches of this app, and when that was last said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Pause {
     /// Paused or not.
     pub paused: bool,
@@ -80,7 +80,7 @@ impl Pause {
 }
 
 /// What a check said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
     /// Upstream accepts the grant.
     Accepted,
@@ -91,7 +91,7 @@ pub enum Verdict {
 }
 
 /// The latest check of the stored grant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Check {
     /// Which version is or was checked.
     pub version: Version,
@@ -102,7 +102,7 @@ pub struct Check {
 }
 
 /// What the store remembers of one credential beside its grant.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Hash, Default)]
 pub struct State {
     /// Hash of the base URL these keys belong to.
     pub origin: Option<Fingerprint>,
@@ -147,7 +147,7 @@ pub struct State {
 }
 
 /// What one replica has seen: a store that lost its data forgets nothing that a replica knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Memory {
     /// The highest version it has seen.
     pub version: Version,

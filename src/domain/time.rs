@@ -67,7 +67,7 @@ pub fn micros(duration: Duration) -> u64 {
 /// `boot` counts while the machine is suspended (`CLOCK_BOOTTIME`) but stands still while a hypervisor
 /// has stopped the whole machine; `wall` may be stepped, but is set right after such a stop. A deadline
 /// that must never be overrun is judged by both.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Moment {
     /// Time since the machine was booted.
     pub boot: Duration,

@@ -31,7 +31,7 @@ pub(crate) enum Lane {
 }
 
 /// A call that was sent and is not answered yet, or whose answer has not arrived.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Flight {
     pub(crate) call: Call,
     pub(crate) answer: Option<Answer>,
@@ -42,7 +42,7 @@ pub(crate) struct Flight {
 }
 
 /// What requests are answered from: what the publisher made of the replica when it changed last.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 struct Shown {
     version: Version,
     digest: Option<Digest>,
@@ -51,7 +51,7 @@ struct Shown {
 }
 
 /// One replica.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Actor {
     pub(crate) replica: Replica,
     pub(crate) process: Process,

@@ -11,7 +11,7 @@ use super::scale::Tick;
 use super::upstream::Token;
 
 /// A question.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) enum Call {
     Begin(Begin),
     Commit(Box<Commit>),
@@ -54,7 +54,7 @@ impl Call {
 }
 
 /// An answer, or that none came.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) enum Answer {
     Begun {
         begun: Begun,

@@ -8,11 +8,14 @@
 mod ablation;
 mod action;
 mod actor;
+mod alone;
 mod answers;
 mod call;
 mod demand;
 mod errand;
 mod explore;
+mod fetch;
+mod offer;
 mod order;
 mod promise;
 mod sabotage;

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use token_broker::domain::backoff::backoff;
 use token_broker::domain::epoch::{Nonce, Version};
 use token_broker::domain::grant::Grant;
 use token_broker::domain::protocol::{
@@ -15,7 +14,9 @@ use token_broker::domain::state::{Check, Memory, Verdict};
 use token_broker::domain::time::{Moment, Timestamp};
 
 use super::actor::{Actor, Flight};
+use super::alone;
 use super::call::{Answer, Call};
+use super::offer;
 use super::sabotage::Sabotage;
 use super::scale::{Tick, moment};
 use super::setting::Setting;
@@ -24,7 +25,7 @@ use super::setting::Setting;
 pub(crate) const SECRET: Fingerprint = Fingerprint::new(7);
 
 /// What an answer is waited for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) enum Then {
     /// The check before a repair.
     Probed(Box<Grant>),
@@ -110,7 +111,7 @@ pub(crate) enum Then {
 }
 
 /// One attempt under way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(crate) struct Attempting {
     pub(crate) attempt: Attempt,
     pub(crate) permit: Permit,
@@ -153,7 +154,7 @@ pub(crate) fn start(actor: &mut Actor, step: Step, context: &mut Context<'_>) ->
     let now = context.clock();
     match step {
         Step::Refresh(reason) => refresh(actor, reason, context),
-        Step::Offer => offer(actor, context),
+        Step::Offer => offer::start(actor, context),
         Step::Watch => {
             let stored = actor.replica.record()?.0.servable()?.clone();
             let every = actor.replica.watch_every(now);
@@ -179,7 +180,7 @@ pub(crate) fn start(actor: &mut Actor, step: Step, context: &mut Context<'_>) ->
             context.send(Call::Suspect(Suspect { floor }), Then::ReadAndEnd)
         }
         Step::Ask => context.send(Call::Ask, Then::Asked),
-        Step::RefreshAlone => fetch_alone(actor, false, context),
+        Step::RefreshAlone => alone::start(actor, false, context),
     }
 }
 
@@ -217,30 +218,6 @@ pub(crate) fn begin(actor: &Actor, reason: Reason, context: &mut Context<'_>) ->
     context.send(Call::Begin(begin), Then::Begun { begin, started })
 }
 
-fn offer(actor: &mut Actor, context: &Context<'_>) -> Option<Flight> {
-    let Some((attempt, grant)) = actor.replica.pending() else {
-        return put_back(actor, context);
-    };
-    let commit = Commit { attempt, grant };
-    context.send(Call::Commit(Box::new(commit)), Then::Offered)
-}
-
-/// Asks upstream about the held grant before it is put back. What cannot be checked is replaced.
-pub(crate) fn put_back(actor: &mut Actor, context: &Context<'_>) -> Option<Flight> {
-    if context.setting.ticket {
-        return read(context, Then::ReadAndEnd);
-    }
-    let sent = context.clock();
-    check_held(actor, context, |version| Then::PutBackChecked {
-        version,
-        sent,
-    })
-    .or_else(|| {
-        back_off(actor, context, BlockedBy::UpstreamAway);
-        None
-    })
-}
-
 pub(crate) fn check_held(
     actor: &Actor,
     context: &Context<'_>,
@@ -249,31 +226,6 @@ pub(crate) fn check_held(
     let held = actor.replica.live(context.clock())?.clone();
     let version = held.version;
     context.send(Call::Check(Box::new(held)), then(version))
-}
-
-/// Asks upstream for a stable token without the store, within this replica's own memory of the budget.
-pub(crate) fn fetch_alone(actor: &mut Actor, force: bool, context: &Context<'_>) -> Option<Flight> {
-    let started = context.clock();
-    match actor.update(context.now, |replica| replica.begin_alone(force, started)) {
-        Ok(version) => {
-            let call = Call::Fetch {
-                begun: context.now,
-                force,
-            };
-            let then = Then::FetchedAlone {
-                version,
-                force,
-                started,
-            };
-            context.send(call, then)
-        }
-        Err(wait) => {
-            actor.update(context.now, |replica| {
-                replica.block(BlockedBy::BudgetSpent, started, wait);
-            });
-            None
-        }
-    }
 }
 
 /// The step ends, after the record was read.
@@ -299,12 +251,12 @@ pub(crate) fn store_failed(actor: &mut Actor, context: &Context<'_>) -> Option<F
     None
 }
 
+/// Waits as short as chance may have it, which is the same however often it failed before: failures are not counted.
 pub(crate) fn back_off(actor: &mut Actor, context: &Context<'_>, by: BlockedBy) {
     let now = context.clock();
     actor.update(context.now, |replica| {
-        let (shortest, longest) = replica.rules().backoff;
-        let wait = backoff(replica.count_failure(), shortest, longest, 0.0);
-        replica.block(by, now, wait);
+        let (shortest, _) = replica.rules().backoff;
+        replica.block(by, now, shortest);
     });
 }
 

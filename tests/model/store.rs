@@ -1,6 +1,7 @@
 //! The store: the domain's record behind its own functions, a standby that may fall behind, and what is
 //! promised of each change.
 
+use token_broker::domain::budget::Used;
 use token_broker::domain::credential::Mode;
 use token_broker::domain::earlier::EarlierTokens;
 use token_broker::domain::epoch::Epoch;
@@ -20,7 +21,7 @@ use super::setting::Setting;
 const ORIGIN: Fingerprint = Fingerprint::new(1);
 
 /// The store and what surrounds it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Store {
     record: Record,
     /// What a standby knows since replication to it stopped, and whether `begin` says that its change
@@ -196,8 +197,11 @@ impl Store {
             check_suspect(call, &before.state, &self.record.state)?;
         }
         tamper(&mut self.record.state, call, sabotage);
-        // They decide nothing, as the differential test of the stores shows, and would make two states of one.
+        // They decide nothing (earlier tokens, as the differential test of the stores shows; failures, since every wait is
+        // as short as chance may have it) and would make many states of one.
         self.record.state.earlier = EarlierTokens::default();
+        self.record.state.used = Used::default();
+        self.record.state.failures = 0;
         if setting.mode == Mode::Token {
             check_order(before.grant.as_ref(), self.record.grant.as_ref())?;
         }

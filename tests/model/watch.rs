@@ -7,8 +7,8 @@ use token_broker::domain::protocol::{Claimed, Judged};
 use token_broker::domain::state::{Check, Verdict};
 
 use super::actor::{Actor, Flight};
-use super::answers::EARLY;
 use super::call::{Answer, Call};
+use super::fetch::EARLY;
 use super::step::{Context, Then, read, refused_untold, store_failed};
 
 /// The store has said whether this replica may check.

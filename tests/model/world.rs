@@ -176,6 +176,9 @@ impl World {
                 broken = Err(Broken::DeadServed);
             }
             side.steps = 0;
+            // It would make many states of one.
+            let next = moment(self.now + 1);
+            side.actor.edit(|actor| actor.replica.forget_passed(next));
         }
         self.now += 1;
         self.nonces = 0;

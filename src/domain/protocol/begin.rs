@@ -61,7 +61,7 @@ impl Reason {
 }
 
 /// The question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Begin {
     /// Why.
     pub reason: Reason,
@@ -74,7 +74,7 @@ pub struct Begin {
 }
 
 /// The right to fetch once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Permit {
     /// The number of this lease.
     pub epoch: Epoch,
@@ -89,7 +89,7 @@ pub struct Permit {
 }
 
 /// The answer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub enum Begun {
     /// This replica holds a newer live grant than the store: it is to be put back first.
     Behind,

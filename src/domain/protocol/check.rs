@@ -10,7 +10,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::upstream_error::ErrorClass;
 
 /// May this replica check this version?
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Claim {
     /// Which.
     pub version: Version,
@@ -19,7 +19,7 @@ pub struct Claim {
 }
 
 /// The answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Claimed {
     /// Go ahead.
     Yours,
@@ -30,7 +30,7 @@ pub enum Claimed {
 }
 
 /// What a check said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Judge {
     /// Of which version.
     pub version: Version,
@@ -41,7 +41,7 @@ pub struct Judge {
 }
 
 /// The answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Judged {
     /// Taken note of.
     Noted,

@@ -9,7 +9,7 @@ use crate::domain::rules::Rules;
 use crate::domain::time::Timestamp;
 
 /// The grant of an attempt.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct Commit {
     /// Whose attempt.
     pub attempt: Attempt,
@@ -18,7 +18,7 @@ pub struct Commit {
 }
 
 /// The answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Committed {
     /// Stored: this is the current grant from now on.
     Stored {

@@ -11,7 +11,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::upstream_error::ErrorClass;
 
 /// Which attempt: both numbers must match, since a failover may hand an epoch out twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Attempt {
     /// The epoch handed out.
     pub epoch: Epoch,
@@ -20,7 +20,7 @@ pub struct Attempt {
 }
 
 /// How an attempt that was sent failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Failure {
     /// Whose attempt.
     pub attempt: Attempt,

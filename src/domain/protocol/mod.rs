@@ -30,7 +30,7 @@ use super::state::State;
 use super::time::Timestamp;
 
 /// All that the store holds of one credential.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Hash, Default)]
 pub struct Record {
     /// What it remembers.
     pub state: State,

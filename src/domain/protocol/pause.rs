@@ -7,7 +7,7 @@ use crate::domain::state::Pause;
 use crate::domain::time::Timestamp;
 
 /// Paused or not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SetPause {
     /// Paused or not.
     pub paused: bool,

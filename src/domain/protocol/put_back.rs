@@ -8,7 +8,7 @@ use crate::domain::state::Memory;
 use crate::domain::time::Timestamp;
 
 /// The grant, checked upstream just before.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct PutBack {
     /// What this replica holds.
     pub grant: Grant,
@@ -19,7 +19,7 @@ pub struct PutBack {
 }
 
 /// The answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PutBackAnswer {
     /// It is the stored grant now, or was already.
     Stored,

@@ -6,7 +6,7 @@ use crate::domain::rules::Rules;
 use crate::domain::time::Timestamp;
 
 /// A replica's floor lies above the stored version, or it holds another token under its own version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Suspect {
     /// The highest version that replica has served.
     pub floor: Version,

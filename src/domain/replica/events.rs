@@ -13,7 +13,7 @@ use crate::domain::state::{Memory, State};
 use crate::domain::time::{Moment, Timestamp, micros};
 
 /// Why the store could not be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StoreTrouble {
     /// No connection, or no answer in time.
     Away,

@@ -5,6 +5,7 @@
 //! last read, the *grant it holds* (which may be newer than the store's), and its *floor*, the highest
 //! version it ever served, below which it never serves again.
 
+mod alike;
 mod checks;
 mod events;
 mod plan;
@@ -81,7 +82,7 @@ pub struct Replica {
 }
 
 /// The grant a replica holds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Held {
     grant: Grant,
     expires: Moment,
@@ -89,7 +90,7 @@ struct Held {
 }
 
 /// What the store is known to have of the held grant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Standing {
     /// It was read from the store, or stored there.
     Stored,
@@ -100,7 +101,7 @@ enum Standing {
 }
 
 /// The store's record as last read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Reading {
     /// What it held.
     pub record: Record,
@@ -130,7 +131,7 @@ impl Reading {
 }
 
 /// What keeps this replica from fetching, and until when (this machine's boot clock).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Blocked {
     /// What.
     pub by: BlockedBy,

@@ -1,5 +1,6 @@
 //! What one replica serves and plans, as histories of readings and events.
 
+mod alike;
 mod apart;
 mod doubt;
 mod memory;
