@@ -51,8 +51,8 @@ compare: ## Simulate HISTORIES=40 times three days with the broker and with four
 	SIMULATION_COMPARE=$(or $(HISTORIES),40) $(CARGO) test --release --test simulation -- --nocapture comparison::the_broker
 
 .PHONY: model
-model: ## Check the protocol's model for long: FAULTS=1 faults and DEMANDS=0 requests of people, exhaustively
-	MODEL_FAULTS=$(or $(FAULTS),1) MODEL_DEMANDS=$(or $(DEMANDS),0) MODEL_LIMIT=$(or $(LIMIT),20000000) \
+model: ## Check the protocol's model for long, in up to 8 GiB: FAULTS=1 faults and DEMANDS=0 requests of people, exhaustively
+	MODEL_FAULTS=$(or $(FAULTS),1) MODEL_DEMANDS=$(or $(DEMANDS),0) MODEL_LIMIT=$(or $(LIMIT),40000000) \
 		$(CARGO) test --release --test model -- --nocapture as_many_faults
 
 .PHONY: chaos
