@@ -201,6 +201,11 @@ impl Actor {
         self.runs() && (self.errand.is_some() || self.flight.as_ref().is_some_and(hurries))
     }
 
+    /// All that is under way.
+    pub(crate) fn flights(&self) -> impl Iterator<Item = &Flight> {
+        self.flight.iter().chain(&self.errand)
+    }
+
     /// The step under way, or the errand.
     pub(crate) fn lane(&self, lane: Lane) -> Option<&Flight> {
         match lane {

@@ -1,13 +1,11 @@
-//! Every history up to a horizon: breadth first, so that the first one found to break a promise is a
-//! shortest one.
+//! Every history up to a horizon: what belongs to it, and what was found in it.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::action::{Action, Fault};
 use super::demand::Demand;
-use super::order::{Concerns, first};
+use super::order::{Concerns, first, matters};
 use super::promise::Broken;
 use super::scale::{LEASE, RECONCILE, Tick, WATCH};
 use super::world::World;
@@ -29,106 +27,48 @@ pub(crate) struct Space {
     /// What people and callers may want, and how much of it within the time of faults.
     pub(crate) demands: Vec<Demand>,
     pub(crate) most_demands: u8,
-    /// Whether the first broken promise ends the search.
-    pub(crate) stop_at_first: bool,
     /// Whether every order is tried also where two orders cannot differ.
     pub(crate) every_order: bool,
     /// No more states than these.
     pub(crate) limit: usize,
+    /// Whether each tick is told of as soon as it is seen to its end.
+    pub(crate) told: bool,
 }
 
 /// What was found.
+#[derive(Default)]
 pub(crate) struct Found {
     pub(crate) states: usize,
     pub(crate) steps: usize,
     pub(crate) took: Duration,
     /// Whether all of the space was seen.
     pub(crate) complete: bool,
-    /// How often each promise was broken, and one shortest history that does.
+    /// How often each promise was broken, and a history that does as early as any.
     pub(crate) broken: BTreeMap<Broken, (usize, Vec<Action>)>,
     /// The longest time a dead token was served, where nobody else fetched and where somebody did.
     pub(crate) longest_dead: [Tick; 2],
     /// The most tokens that upstream issued to the replicas.
     pub(crate) most_fetches: u8,
-    /// A shortest history that leads to the most of either.
+    /// A history that leads to the most of either.
     pub(crate) longest_history: Vec<Action>,
 }
 
-/// A state, where it came from, and by what.
-type Origin = (u64, Option<Action>);
-
 impl Space {
-    /// Looks at every history.
-    pub(crate) fn explore(&self) -> Found {
-        let begun = Instant::now();
-        let mut seen: HashMap<u64, Origin> = HashMap::new();
-        let mut open: VecDeque<(World, u64)> = VecDeque::new();
-        let mut found = Found {
-            states: 0,
-            steps: 0,
-            took: Duration::ZERO,
-            complete: true,
-            broken: BTreeMap::new(),
-            longest_dead: [0; 2],
-            most_fetches: 0,
-            longest_history: Vec::new(),
-        };
-        for start in &self.starts {
-            let print = start.print();
-            if seen.insert(print, (print, None)).is_none() {
-                open.push_back((start.clone(), print));
-            }
+    /// What follows from an action, and from all that follows from it without a choice; `passed` is told each.
+    pub(crate) fn follow(
+        &self,
+        world: &World,
+        action: Action,
+        mut passed: impl FnMut(Action),
+    ) -> Result<World, Broken> {
+        let mut next = world.clone();
+        passed(action);
+        next.take(action)?;
+        while let Some(only) = self.only(&next) {
+            passed(only);
+            next.take(only)?;
         }
-        while let Some((world, print)) = open.pop_front() {
-            if seen.len() >= self.limit {
-                found.complete = false;
-                break;
-            }
-            if found.note(&world) {
-                found.longest_history = history(&seen, print);
-            }
-            let mut broken = Vec::new();
-            for action in self.actions(&world) {
-                let mut next = world.clone();
-                let mut result = next.take(action);
-                while result.is_ok()
-                    && let Some(only) = self.only(&next)
-                {
-                    result = next.take(only);
-                }
-                found.steps += 1;
-                if let Err(promise) = result {
-                    broken.push((promise, Some(action)));
-                    continue;
-                }
-                let next_print = next.print();
-                if let Entry::Vacant(vacant) = seen.entry(next_print) {
-                    vacant.insert((print, Some(action)));
-                    open.push_back((next, next_print));
-                }
-            }
-            if world.now == self.horizon
-                && world.may_tick()
-                && let Err(promise) = recovers(&world)
-            {
-                broken.push((promise, None));
-            }
-            for (promise, action) in broken {
-                let (count, _) = found.broken.entry(promise).or_insert_with(|| {
-                    let mut history = history(&seen, print);
-                    history.extend(action);
-                    (0, history)
-                });
-                *count += 1;
-            }
-            if self.stop_at_first && !found.broken.is_empty() {
-                found.complete = false;
-                break;
-            }
-        }
-        found.states = seen.len();
-        found.took = begun.elapsed();
-        found
+        Ok(next)
     }
 
     /// What happens next where there is no choice: such states are passed through, not kept.
@@ -147,7 +87,7 @@ impl Space {
         world.demands < self.most_demands && world.now <= self.faults_until
     }
 
-    fn actions(&self, world: &World) -> Vec<Action> {
+    pub(crate) fn actions(&self, world: &World) -> Vec<Action> {
         let faults = if self.may_fault(world) {
             world.faults(&self.faults)
         } else {
@@ -173,7 +113,9 @@ impl Space {
         if world.may_tick() && world.now < self.horizon {
             actions.push(Action::Tick);
         }
-        actions.extend(world.endings());
+        let again = self.every_order || self.may_fault(world);
+        let endings = world.endings().into_iter();
+        actions.extend(endings.filter(|ending| matters(world, *ending, again)));
         actions.extend(faults);
         actions.extend(demands);
         actions
@@ -204,20 +146,9 @@ pub(crate) fn run_calmly(world: &mut World, until: Tick) -> Result<(), Broken> {
     }
 }
 
-fn history(seen: &HashMap<u64, Origin>, print: u64) -> Vec<Action> {
-    let mut actions = Vec::new();
-    let mut at = print;
-    while let Some((before, Some(action))) = seen.get(&at) {
-        actions.push(*action);
-        at = *before;
-    }
-    actions.reverse();
-    actions
-}
-
 impl Found {
     /// Whether this state has more of something bad than all before it.
-    fn note(&mut self, world: &World) -> bool {
+    pub(crate) fn note(&mut self, world: &World) -> bool {
         let foreign = usize::from(world.upstream.foreign > 0);
         let dead = world.sides.iter().map(|side| side.dead_for).max();
         let longest = &mut self.longest_dead[foreign];

@@ -27,6 +27,24 @@ pub(crate) fn first(world: &World, moves: &[Action]) -> Option<(Action, Concerns
         .or_else(|| watch(world, moves))
 }
 
+/// Whether it makes a difference that this trouble ends now, and not a little later. `again` is whether such trouble may
+/// come again.
+pub(crate) fn matters(world: &World, ending: Action, again: bool) -> bool {
+    let asked = |is: fn(&Call) -> bool| {
+        let running = world.sides.iter().filter(|side| side.actor.runs());
+        let mut flights = running.flat_map(|side| side.actor.flights());
+        flights.any(|flight| flight.answer.is_none() && is(&flight.call))
+    };
+    again
+        || match ending {
+            // Only `begin` tells of it.
+            Action::CatchUp => asked(|call| matches!(call, Call::Begin(_))),
+            // Nobody is to blame for serving what is dead in a tick in which nobody could find it.
+            Action::UpstreamBack => world.may_tick() || asked(|call| !call.is_for_store()),
+            _ => true,
+        }
+}
+
 /// An answer that has arrived, or a step that is due, where nothing else is about to happen to that
 /// replica, concerns nobody else: whatever the others do before it, they can do after it.
 fn local(world: &World, moves: &[Action]) -> Option<(Action, Concerns)> {
@@ -77,7 +95,8 @@ fn watch(world: &World, moves: &[Action]) -> Option<(Action, Concerns)> {
         actor.flight.is_none() && plan.is_none_or(|plan| plan.step == Step::Watch)
     };
     let disturbs = |side: &Side| side.actor.cut_off || side.actor.errand.is_some();
-    let quiet = world.strays.is_empty() && !world.sides.iter().any(disturbs);
+    let calm = !world.store.is_lagging() && !world.upstream.down;
+    let quiet = calm && world.strays.is_empty() && !world.sides.iter().any(disturbs);
     moves.iter().find_map(|action| {
         let (Action::Apply(index) | Action::Deliver(index)) = *action else {
             return None;

@@ -23,6 +23,8 @@ pub(crate) struct Setting {
     /// It is a ticket: it cannot be checked, and is asked for with an access token, which is always there.
     pub(crate) ticket: bool,
     pub(crate) sabotage: Sabotage,
+    /// Nothing is let go of, also what decides nothing any more.
+    pub(crate) remembers_all: bool,
 }
 
 impl Setting {
@@ -31,6 +33,7 @@ impl Setting {
         scarce: false,
         ticket: false,
         sabotage: Sabotage::None,
+        remembers_all: false,
     };
     pub(crate) const SCARCE: Self = Self {
         scarce: true,

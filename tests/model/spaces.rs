@@ -90,9 +90,9 @@ impl Space {
             faults: faults.to_vec(),
             demands: Vec::new(),
             most_demands: 0,
-            stop_at_first: false,
             every_order: env::var("MODEL_EVERY_ORDER").is_ok(),
             limit: number("MODEL_LIMIT").unwrap_or(20_000_000),
+            told: env::var("MODEL_TOLD").is_ok(),
         }
     }
 
@@ -143,7 +143,7 @@ fn holds(name: &str, space: &Space) {
 }
 
 /// Every setting.
-const SETTINGS: [(&str, Setting); 4] = [
+pub(crate) const SETTINGS: [(&str, Setting); 4] = [
     ("token mode", Setting::TOKEN),
     ("a scarce budget", Setting::SCARCE),
     ("stable mode", Setting::STABLE),

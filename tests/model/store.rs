@@ -4,7 +4,7 @@
 use token_broker::domain::budget::Used;
 use token_broker::domain::credential::Mode;
 use token_broker::domain::earlier::EarlierTokens;
-use token_broker::domain::epoch::Epoch;
+use token_broker::domain::epoch::{Epoch, Nonce};
 use token_broker::domain::grant::Grant;
 use token_broker::domain::protocol::{Begin, Begun, Commit, Committed, Judged, Reason, Record};
 use token_broker::domain::rules::Rules;
@@ -17,6 +17,7 @@ use super::promise::Broken;
 use super::sabotage::Sabotage;
 use super::scale::{Tick, store_time};
 use super::setting::Setting;
+use super::settle::settle;
 
 const ORIGIN: Fingerprint = Fingerprint::new(1);
 
@@ -107,12 +108,26 @@ impl Store {
         self.losses
     }
 
-    /// The record as a replica reads it.
+    /// The record as a replica reads it, which looks at nobody's nonce.
     pub(crate) fn read(&self, now: Tick, setting: Setting) -> (Record, Timestamp) {
         let at = self.time(now);
         let mut record = self.record.clone();
         open(&mut record, &setting.rules(), at);
+        if !setting.remembers_all {
+            settle(&mut record, &[]);
+        }
         (record, at)
+    }
+
+    /// A tick begins, and attempts with these nonces are all that can be spoken of.
+    pub(crate) fn settle(&mut self, now: Tick, nonces: &[Nonce]) {
+        let standby = self.standby.iter_mut().map(|(record, _)| &mut **record);
+        for record in std::iter::once(&mut self.record).chain(standby) {
+            settle(record, nonces);
+        }
+        // What was handed out in an earlier tick lies below its time.
+        let time = store_time(now, 0, 0).as_micros();
+        self.highest = self.highest.max(Epoch(time - 1));
     }
 
     /// Runs a call.
@@ -190,7 +205,10 @@ impl Store {
                 told(Answer::Done)
             }
             Call::Ask => told(Answer::Done),
-            Call::Read => quiet(Answer::Record(Box::new(record.clone()), at)),
+            Call::Read => {
+                let (record, at) = self.read(now, setting);
+                quiet(Answer::Record(Box::new(record), at))
+            }
             Call::Fetch { .. } | Call::Check(_) | Call::CheckAccessToken => quiet(Answer::Away),
         };
         if sabotage == Sabotage::None {

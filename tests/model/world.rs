@@ -1,8 +1,8 @@
 //! The state of everything: replicas, store, upstream, what is under way between them, and the time.
 
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, Hash};
 
+use foldhash::quality::FixedState;
 use token_broker::domain::credential::Mode;
 use token_broker::domain::grant::Grant;
 use token_broker::domain::protocol::{Begun, SetPause};
@@ -13,7 +13,7 @@ use super::call::{Answer, Call};
 use super::promise::{Broken, MOST_STEPS, bound};
 use super::scale::{CACHE, LATEST_FETCH, RECONCILE, Tick, moment};
 use super::setting::Setting;
-use super::shared::Shared;
+use super::shared::{Pool, Shared};
 use super::step::{self, Context};
 use super::store::Store;
 use super::upstream::{Token, Upstream, token_of};
@@ -90,6 +90,23 @@ pub(crate) struct World {
     pub(crate) signals: bool,
 }
 
+/// The parts of many states: those that are alike are kept once.
+#[derive(Default)]
+pub(crate) struct Parts {
+    actors: Pool<Actor>,
+    stores: Pool<Store>,
+}
+
+impl Parts {
+    /// A state is kept.
+    pub(crate) fn share(&mut self, world: &mut World) {
+        self.stores.share(&mut world.store);
+        for side in &mut world.sides {
+            self.actors.share(&mut side.actor);
+        }
+    }
+}
+
 impl World {
     /// Nothing has happened yet.
     pub(crate) fn cold(replicas: usize, setting: Setting) -> Self {
@@ -119,26 +136,13 @@ impl World {
     /// What tells this state from others. Replicas have no names: two states that differ only in which
     /// replica is called which are one.
     pub(crate) fn print(&self) -> u64 {
-        let hash = |value: &dyn Fn(&mut DefaultHasher)| {
-            let mut hasher = DefaultHasher::new();
-            value(&mut hasher);
-            hasher.finish()
-        };
-        let mut sides: Vec<u64> = self
-            .sides
-            .iter()
-            .map(|side| hash(&|hasher| side.hash(hasher)))
-            .collect();
+        let hasher = FixedState::default();
+        let sides = self.sides.iter();
+        let mut sides: Vec<u64> = sides.map(|side| hasher.hash_one(side)).collect();
         sides.sort_unstable();
-        hash(&|hasher| {
-            self.now.hash(hasher);
-            sides.hash(hasher);
-            self.store.hash(hasher);
-            self.upstream.hash(hasher);
-            self.strays.hash(hasher);
-            self.nonces.hash(hasher);
-            (self.faults, self.signals, self.demands, self.pausing).hash(hasher);
-        })
+        let outside = (&self.store, &self.upstream, &self.strays);
+        let so_far = (self.nonces, self.faults, self.demands, self.pausing);
+        hasher.hash_one((self.now, sides, outside, so_far, self.signals))
     }
 
     /// Whether time may go on: whoever runs has done what is due.
@@ -176,9 +180,6 @@ impl World {
                 broken = Err(Broken::DeadServed);
             }
             side.steps = 0;
-            // It would make many states of one.
-            let next = moment(self.now + 1);
-            side.actor.edit(|actor| actor.replica.forget_passed(next));
         }
         self.now += 1;
         self.nonces = 0;
@@ -186,6 +187,7 @@ impl World {
         self.strays.retain(|(sent, call)| {
             !matches!(**call, Call::Fetch { .. }) || now - sent <= LATEST_FETCH
         });
+        self.settle();
         broken
     }
 
@@ -415,8 +417,8 @@ impl World {
     /// What a replica asked, and what it was answered, for people.
     pub(crate) fn question(&self, index: usize) -> String {
         let actor = &self.sides[index].actor;
-        let flights = actor.flight.iter().chain(&actor.errand);
-        flights
+        actor
+            .flights()
             .map(|flight| format!("{:?} → {:?} ", flight.call, flight.answer))
             .collect()
     }

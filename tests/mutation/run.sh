@@ -59,6 +59,7 @@ path = "tests/model/main.rs"
 [dependencies]
 $(dependency thiserror)
 [dev-dependencies]
+$(dependency foldhash)
 $(dependency proptest)
 [profile.dev]
 debug = false
