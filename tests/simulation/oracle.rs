@@ -361,7 +361,8 @@ impl Oracle {
         let outdone = view
             .reading
             .as_ref()
-            .is_some_and(|reading| reading.record.state.version > told.version);
+            .is_some_and(|reading| reading.record.state.version > told.version)
+            || self.wechat.has_given_later_in_vain(number, &told.value);
         if alive(&told.value) && !outdone && now > told.running_since + SETTLED {
             self.world.violation(format_args!(
                 "r{number} refuses although it had the living {}: {refusal:?}",

@@ -87,3 +87,18 @@ fn a_stable_token_survives_crashes_stalls_and_lost_stores() {
         });
     }
 }
+
+#[test]
+fn a_replica_does_not_go_back_from_a_stable_token_that_somebody_ended() {
+    scenario("a_replica_does_not_go_back", WATCH, async |history| {
+        let replica = history.world.reached(Stage::Issued).await;
+        history.nodes[replica].stop();
+        history.wechat.foreign_fetch();
+        history.wechat.set_weather(Weather::Errs(45011));
+        history.store.set_link(replica, Link::Away);
+        history.nodes[replica].go_on();
+        history.elapse(2 * MINUTE).await;
+        history.store.set_link(replica, Link::Up);
+        history.wechat.set_weather(Weather::Fair);
+    });
+}

@@ -145,6 +145,15 @@ impl WeChat {
         inner.given.get(&replica).copied() > position
     }
 
+    /// Whether it got such a one, and something else has ended that since.
+    pub(crate) fn has_given_later_in_vain(&self, replica: usize, than: &str) -> bool {
+        let inner = lock(&self.inner);
+        let given = inner.given.get(&replica).map(|last| &inner.issued[*last]);
+        let is_dead = given.is_some_and(|given| given.dies_at <= self.world.now());
+        drop(inner);
+        is_dead && self.has_given_later(replica, than)
+    }
+
     /// The most fetches that any 24 hours saw.
     pub(crate) fn most_in_a_day(&self) -> usize {
         lock(&self.inner).most_in_a_day
