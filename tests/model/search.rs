@@ -7,15 +7,35 @@ use std::time::Instant;
 
 use foldhash::{HashSet, HashSetExt};
 
+use super::actor::Actor;
 use super::explore::{Found, Space, recovers};
 use super::promise::Broken;
+use super::shared::Pool;
+use super::store::Store;
 use super::trail::{Spot, Trail};
-use super::world::{Parts, World};
+use super::world::World;
 
 impl Space {
     /// Looks at every history.
     pub(crate) fn explore(&self) -> Found {
         Search::new(self).run()
+    }
+}
+
+/// The parts of many states: those that are alike are kept once.
+#[derive(Default)]
+struct Parts {
+    actors: Pool<Actor>,
+    stores: Pool<Store>,
+}
+
+impl Parts {
+    /// A state is kept.
+    fn share(&mut self, world: &mut World) {
+        self.stores.share(&mut world.store);
+        for side in &mut world.sides {
+            self.actors.share(&mut side.actor);
+        }
     }
 }
 

@@ -5,15 +5,16 @@ use std::hash::{BuildHasher, Hash};
 use foldhash::quality::FixedState;
 use token_broker::domain::credential::Mode;
 use token_broker::domain::grant::Grant;
-use token_broker::domain::protocol::{Begun, SetPause};
+use token_broker::domain::protocol::SetPause;
 
 use super::actor::{Actor, Lane, Process};
 use super::answers;
 use super::call::{Answer, Call};
+use super::pausing::Pausing;
 use super::promise::{Broken, MOST_STEPS, bound};
-use super::scale::{CACHE, LATEST_FETCH, RECONCILE, Tick, moment};
+use super::scale::{CACHE, LATEST_FETCH, Tick, moment};
 use super::setting::Setting;
-use super::shared::{Pool, Shared};
+use super::shared::Shared;
 use super::step::{self, Context};
 use super::store::Store;
 use super::upstream::{Token, Upstream, token_of};
@@ -49,24 +50,6 @@ impl Side {
     }
 }
 
-/// Whether people have stopped the app.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Pausing {
-    /// Since when.
-    pub(crate) since: Option<Tick>,
-    /// When whoever remembers it was last kept from telling a store that may have forgotten.
-    shaken: Tick,
-}
-
-impl Pausing {
-    /// Whoever remembers needs time again to tell.
-    pub(crate) fn shake(&mut self, now: Tick) {
-        if self.since.is_some() {
-            self.shaken = now;
-        }
-    }
-}
-
 /// Everything.
 #[derive(Clone)]
 pub(crate) struct World {
@@ -88,23 +71,6 @@ pub(crate) struct World {
     pub(crate) dead_at_most: Option<Tick>,
     /// Whether replicas hear of what others changed, or learn it only when they reconcile.
     pub(crate) signals: bool,
-}
-
-/// The parts of many states: those that are alike are kept once.
-#[derive(Default)]
-pub(crate) struct Parts {
-    actors: Pool<Actor>,
-    stores: Pool<Store>,
-}
-
-impl Parts {
-    /// A state is kept.
-    pub(crate) fn share(&mut self, world: &mut World) {
-        self.stores.share(&mut world.store);
-        for side in &mut world.sides {
-            self.actors.share(&mut side.actor);
-        }
-    }
 }
 
 impl World {
@@ -271,30 +237,6 @@ impl World {
         Ok(Answer::Issued(token, left))
     }
 
-    /// No lease for an app that is paused, as soon as whoever remembers it has had time to tell.
-    fn note_pause(&mut self, call: &Call, answer: &Answer) -> Result<(), Broken> {
-        if let Call::SetPause(pause) = call {
-            self.pausing.since = pause.paused.then_some(self.now);
-        }
-        let granted = matches!(
-            answer,
-            Answer::Begun {
-                begun: Begun::Granted(_),
-                ..
-            }
-        );
-        let told = self.pausing.since.max(Some(self.pausing.shaken));
-        let late = told.is_some_and(|told| self.now > told + RECONCILE + 1);
-        let known = self.sides.iter().any(|side| {
-            let actor = &side.actor;
-            actor.runs() && !actor.cut_off && actor.replica.view(moment(self.now)).paused
-        });
-        if granted && self.pausing.since.is_some() && late && known {
-            return Err(Broken::PausedFetch);
-        }
-        Ok(())
-    }
-
     fn checked(&self, grant: &Grant) -> Answer {
         if self.upstream.accepts(token_of(&grant.digest), self.now) {
             Answer::Accepted
@@ -412,39 +354,5 @@ impl World {
                     self.setting.ticket || self.upstream.accepts(token, self.now)
                 })
         })
-    }
-
-    /// What a replica asked, and what it was answered, for people.
-    pub(crate) fn question(&self, index: usize) -> String {
-        let actor = &self.sides[index].actor;
-        actor
-            .flights()
-            .map(|flight| format!("{:?} → {:?} ", flight.call, flight.answer))
-            .collect()
-    }
-
-    /// The state in a line, for people.
-    pub(crate) fn summary(&self) -> String {
-        let sides: Vec<String> = self
-            .sides
-            .iter()
-            .map(|side| {
-                let served = side.actor.serves(self.now, self.setting);
-                let dead = served.is_some_and(|(token, _)| !self.upstream.accepts(token, self.now));
-                let token = served.map(|(token, _)| token);
-                format!(
-                    "{:?} {token:?}{}",
-                    side.actor.process,
-                    if dead { "†" } else { "" }
-                )
-            })
-            .collect();
-        format!(
-            "{} | {} | {} | {:?}",
-            self.now,
-            sides.join(" | "),
-            self.store.summary(),
-            self.upstream
-        )
     }
 }
