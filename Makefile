@@ -51,14 +51,18 @@ compare: ## Simulate HISTORIES=40 times three days with the broker and with four
 	SIMULATION_COMPARE=$(or $(HISTORIES),40) $(CARGO) test --release --test simulation -- --nocapture comparison::the_broker
 
 .PHONY: model
-model: ## Check the protocol's model for long, in up to 8 GiB: FAULTS=1 faults and DEMANDS=0 requests of people, exhaustively
-	MODEL_FAULTS=$(or $(FAULTS),1) MODEL_DEMANDS=$(or $(DEMANDS),0) MODEL_LIMIT=$(or $(LIMIT),40000000) \
+model: ## Check the protocol's model for hours, in up to 4 GiB: FAULTS=1 faults and DEMANDS=0 requests of people, exhaustively
+	MODEL_FAULTS=$(or $(FAULTS),1) MODEL_DEMANDS=$(or $(DEMANDS),0) MODEL_LIMIT=$(or $(LIMIT),400000000) \
 		$(CARGO) test --release --test model -- --nocapture as_many_faults
 
 .PHONY: chaos
 chaos: ## Inflict faults at random on real processes: MINUTES=60 from SEED=1 on; STORE=standalone keeps to one kind
 	CHAOS_MINUTES=$(or $(MINUTES),60) CHAOS_SEED=$(or $(SEED),1) CHAOS_STORE=$(STORE) \
 		$(CARGO) test --test chaos -- --nocapture
+
+.PHONY: ablate
+ablate: ## Take safeguards out of the product, one at a time, and see a named history of the simulation fail
+	@PYTHONDONTWRITEBYTECODE=1 tests/ablation/run.py
 
 .PHONY: mutants
 mutants: ## Change the Lua scripts in every small way and see each change found out; FROM=100 TO=200 tries some of them

@@ -1,5 +1,6 @@
 //! One integration binary: everything that needs real processes, a real Redis, or the simulator.
 
+mod ablation;
 mod architecture;
 mod calls;
 mod cli;

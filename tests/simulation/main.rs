@@ -14,6 +14,7 @@ mod oracle_tests;
 mod outages;
 mod plan;
 mod replica;
+mod safeguards;
 mod scenarios;
 mod stable;
 mod store;
