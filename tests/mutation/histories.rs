@@ -9,6 +9,7 @@ mod history;
 mod past;
 mod sample;
 mod scenes;
+mod steps;
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};

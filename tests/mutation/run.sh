@@ -37,7 +37,7 @@ lay_out() {
     cp -R tests/model "$alone/tests/"
     cp tests/mutation/histories.rs "$alone/tests/histories/main.rs"
     cp tests/it/store/sample/protocol.rs "$alone/tests/histories/sample.rs"
-    for file in course history past scenes; do
+    for file in course history past scenes steps; do
         cp "tests/it/store/$file.rs" "$alone/tests/histories/"
     done
     cp Cargo.lock "$alone/"

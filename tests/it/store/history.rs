@@ -15,7 +15,7 @@ use token_broker::domain::state::{Memory, Pause, Verdict};
 use token_broker::domain::time::Timestamp;
 use token_broker::domain::upstream_error::ErrorClass;
 
-use super::{sample, scenes};
+use super::{sample, scenes, steps};
 
 /// How far back in a list: 0 is the latest.
 pub(super) type Ago = usize;
@@ -222,7 +222,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => wait().prop_map(Step::Wait),
         1 => (0..120 * MINUTE).prop_map(Step::Back),
-        6 => scenes::to(&DEADLINES),
+        6 => steps::to(&DEADLINES),
         1 => Just(Step::Loss),
         14 => (reason(), remembered(), secret).prop_map(|(r, m, s)| Step::Begin(r, m, s)),
         2 => (ago(), remembered()).prop_map(|(ago, m)| Step::BeginAgain(ago, m)),

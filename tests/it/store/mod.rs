@@ -23,4 +23,5 @@ mod scenes;
 mod seals;
 mod security;
 mod signals;
+mod steps;
 mod way;
