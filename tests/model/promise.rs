@@ -44,10 +44,11 @@ impl fmt::Display for Broken {
 }
 
 /// For how long a dead token may be served, in ticks: until the next reconcile where a repair of ours
-/// killed it; where somebody else fetched, until the watch has found it and the next reconcile has told.
-pub(crate) const fn bound(foreign: bool) -> Tick {
-    if foreign {
-        WATCH + RECONCILE
+/// killed it; where somebody else fetched, until the watch has found it and the next reconcile has told, as often as that
+/// happened.
+pub(crate) fn bound(foreign: u8) -> Tick {
+    if foreign > 0 {
+        (WATCH + RECONCILE) * Tick::from(foreign)
     } else {
         RECONCILE
     }

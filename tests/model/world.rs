@@ -124,9 +124,7 @@ impl World {
 
     /// One tick passes.
     pub(crate) fn tick(&mut self) -> Result<(), Broken> {
-        let limit = self
-            .dead_at_most
-            .unwrap_or(bound(self.upstream.foreign > 0));
+        let limit = self.dead_at_most.unwrap_or(bound(self.upstream.foreign));
         let calm = self.faults == 0 && self.pausing.since.is_none();
         let mut broken = Ok(());
         for side in &mut self.sides {

@@ -50,14 +50,17 @@ impl Replica {
         if self.conflict && reading.record.state.suspect.is_none() {
             return Some(self.unless_blocked(Step::Suspect, now.boot));
         }
+        let paused = self.seen.pause.paused;
+        if paused && reading.record.state.pause != self.seen.pause {
+            // A store that forgot it is told by asking for the lease, which is then refused. Before the grant goes
+            // back: for that upstream is asked, which need not answer.
+            return Some(self.unless_blocked(Step::Refresh(Reason::Missing), now.boot));
+        }
         if self.should_offer(now) {
             return Some(self.unless_blocked(Step::Offer, now.boot));
         }
-        if self.seen.pause.paused {
-            // A store that forgot it is told by asking for the lease, which is then refused.
-            let forgotten = reading.record.state.pause != self.seen.pause;
-            let tell = self.unless_blocked(Step::Refresh(Reason::Missing), now.boot);
-            return forgotten.then_some(tell);
+        if paused {
+            return None;
         }
         let refresh = self.next_refresh(reading, now);
         let sooner = |watch: &Plan| watch.at < refresh.at;

@@ -146,3 +146,25 @@ fn cut_off_a_stable_token_is_checked_until_it_is_renewed_and_not_renewed_while_p
     assert_eq!(planned(&replica, 1), check);
     assert_eq!(planned(&replica, 7200), None);
 }
+
+#[test]
+fn a_store_that_forgot_a_pause_is_told_of_it_before_the_grant_goes_back() {
+    let mut paused = record(grant(7, 0));
+    paused.state.pause = Pause {
+        paused: true,
+        changed_at: store_time(0),
+    };
+    let mut replica = replica();
+    replica.observe(paused.clone(), store_time(0), moment(0));
+    replica.observe(Record::default(), store_time(10), moment(10));
+    // Upstream would be asked about the grant first, and need not answer.
+    let told = Some((Step::Refresh(Reason::Missing), 10 * SECOND));
+    assert_eq!(planned(&replica, 10), told);
+    let mut reminded = Record::default();
+    reminded.state.epoch = paused.state.epoch;
+    reminded.state.pause = paused.state.pause;
+    replica.observe(reminded, store_time(11), moment(11));
+    assert_eq!(planned(&replica, 11), Some((Step::Offer, 11 * SECOND)));
+    replica.observe(paused, store_time(12), moment(12));
+    assert_eq!(planned(&replica, 12), None);
+}
