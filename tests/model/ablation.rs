@@ -66,9 +66,9 @@ const ABLATIONS: &[Ablation] = &[
     ),
     Ablation::of(
         Sabotage::EpochFromTime,
-        &[Fault::Lag, Fault::Stall],
+        &[Fault::Lag],
         Broken::VersionTwice,
-        199,
+        70,
     ),
     Ablation {
         dead_at_most: Some(0),

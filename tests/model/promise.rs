@@ -19,7 +19,8 @@ pub(crate) enum Broken {
     LateStored,
     /// The stored grant was replaced by an older one.
     StoredBackwards,
-    /// One version came to name two tokens: a caller that compares versions keeps the wrong one.
+    /// One version came to name two tokens, in the store or of two replicas: a caller that compares versions keeps the
+    /// wrong one.
     VersionTwice,
     /// A suspect was cleared by something else than a commit of a higher epoch.
     SuspectCleared,

@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, Hash};
 
 use foldhash::quality::FixedState;
 use token_broker::domain::credential::Mode;
+use token_broker::domain::epoch::Version;
 use token_broker::domain::grant::Grant;
 use token_broker::domain::protocol::SetPause;
 
@@ -299,12 +300,17 @@ impl World {
         self.note_served(index)
     }
 
-    /// Never backwards.
+    /// Never backwards, and whoever else serves the same version serves the same token.
     pub(crate) fn note_served(&mut self, index: usize) -> Result<(), Broken> {
-        let side = &mut self.sides[index];
-        let Some((_, version)) = side.actor.serves(self.now, self.setting) else {
+        let serves = |side: &Side| side.actor.serves(self.now, self.setting);
+        let Some((token, version)) = serves(&self.sides[index]) else {
             return Ok(());
         };
+        let another = |(other, its): (Token, Version)| its == version && other != token;
+        if self.sides.iter().filter_map(serves).any(another) {
+            return Err(Broken::VersionTwice);
+        }
+        let side = &mut self.sides[index];
         let before = side.actor.served;
         if version > before {
             side.actor.edit(|actor| actor.served = version);

@@ -28,8 +28,9 @@ pub enum Committed {
         /// Its expiry: the later one where a stable token came back the same.
         expires_at: Timestamp,
     },
-    /// Another attempt has begun since, or a newer version was put back: two fetches overlapped, and
-    /// nobody knows their order upstream. Nothing was stored; the credential is suspect.
+    /// Another attempt has begun since, or a newer version was put back, or this very one with another
+    /// token: two fetches overlapped, and nobody knows their order upstream. Nothing was stored; the
+    /// credential is suspect.
     Late,
 }
 
@@ -44,9 +45,7 @@ impl Record {
         if rules.mode == Mode::Stable && self.take_stable(input, current, rules, now) {
             return self.answer_again(input);
         }
-        // A failover to a clock that is behind hands out epochs below versions that exist. Such a grant
-        // must not replace a newer one that was put back meanwhile: who serves that one could not follow.
-        let overtaken = input.grant.version < self.state.version;
+        let overtaken = self.overtakes(&input.grant);
         if overtaken && current {
             self.end_attempt(attempt);
         }
@@ -57,6 +56,17 @@ impl Record {
         }
         self.publish(input, rules, now);
         self.answer_again(input)
+    }
+
+    /// A failover to a clock that is behind hands out epochs below versions that exist, or one of them
+    /// again. Such a grant must not replace a newer one that was put back meanwhile, nor another token of
+    /// its own version: who serves that one could not follow.
+    fn overtakes(&self, grant: &Grant) -> bool {
+        let twice = self
+            .grant
+            .as_ref()
+            .is_some_and(|stored| stored.version == grant.version && stored.digest != grant.digest);
+        twice || grant.version < self.state.version
     }
 
     fn answer_again(&self, input: &Commit) -> Committed {

@@ -124,6 +124,7 @@ fn what_was_begun_before_a_loss() -> Scenes {
         vec![fetch(), loss(), fetch(), end_of(1), begin()],
         vec![fetch(), loss(), fetch(), suspect(2), commit_of(1), begin()],
         vec![fetch(), loss(), fetch(), commit_of(1), commit()],
+        vec![fetch(), commit(), loss(), fetch(), put_back(), commit()],
         vec![loss(), begin_with(3, true), fetch()],
         vec![fetch(), commit(), loss(), put_back(), begin()],
         vec![

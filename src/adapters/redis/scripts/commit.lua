@@ -10,8 +10,7 @@ function Record:commit()
   if argument.mode == 'stable' and self:take_stable(input, current) then
     return self:answer_again(input)
   end
-  -- After a failover to a clock that is behind: a newer version was put back meanwhile.
-  local overtaken = input.version < state.version
+  local overtaken = self:overtakes(input)
   if overtaken and current then
     self:end_attempt()
   end
@@ -22,6 +21,14 @@ function Record:commit()
   end
   self:publish(input)
   return self:answer_again(input)
+end
+
+-- After a failover to a clock that is behind: a newer version was put back meanwhile, or another token of its
+-- own.
+function Record:overtakes(input)
+  local stored = self.grant
+  local twice = stored and stored.version == input.version and stored.digest ~= input.digest
+  return twice or input.version < self.state.version
 end
 
 function Record:answer_again(input)

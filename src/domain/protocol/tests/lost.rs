@@ -68,6 +68,34 @@ fn a_commit_below_a_version_that_was_put_back_meanwhile_is_late() {
 }
 
 #[test]
+fn a_commit_under_a_version_that_was_put_back_with_another_token_is_late() {
+    let (mut history, _) = History::fresh(Mode::Token);
+    history.judge(history.version(), Verdict::Refused, false);
+    let attempt = history.lease(Reason::Repair);
+    // A failover to a clock that is behind handed out, to the microsecond, an epoch that was used before.
+    let twice = Version::fetched_under(attempt.epoch);
+    let lost = grant(twice, "lost", history.now);
+    assert_eq!(history.put_back(&lost), PutBackAnswer::Stored);
+    assert_eq!(history.commit(attempt, "new"), Committed::Late);
+    assert_eq!(history.record.grant.as_ref(), Some(&lost));
+    assert_eq!(history.record.state.suspect, Some(twice.into()));
+    assert_eq!(history.record.state.lease, None, "its attempt is over");
+}
+
+#[test]
+fn a_commit_of_what_was_put_back_meanwhile_is_stored() {
+    let (mut history, _) = History::fresh(Mode::Token);
+    history.judge(history.version(), Verdict::Refused, false);
+    let attempt = history.lease(Reason::Repair);
+    // It was stored and lost, and whoever had read it puts it back before its fetcher asks again.
+    let held = history.grant(attempt, "new");
+    assert_eq!(history.put_back(&held), PutBackAnswer::Stored);
+    let stored = history.commit(attempt, "new");
+    assert!(matches!(stored, Committed::Stored { .. }), "{stored:?}");
+    assert_eq!(history.record.state.suspect, None);
+}
+
+#[test]
 fn a_commit_of_the_very_version_that_was_told_of_is_stored() {
     let mut history = History::new(Mode::Token);
     let attempt = history.lease(Reason::Missing);
