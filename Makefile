@@ -69,8 +69,8 @@ mutants: ## Change the Lua scripts in every small way and see each change found 
 	LUA_MUTANTS=$(or $(FROM),0)..$(TO) $(CARGO) test --test it -- --nocapture every_mutant
 
 .PHONY: mutate
-mutate: ## Change the Rust rules in every small way and see each change found out; FILES="src/domain/budget.rs" tries some of them
-	@tests/mutation/run.sh domain $(FILES)
+mutate: ## Change the Rust code in every small way and see each change found out; PART=domain (or flow, stores), FILES="src/domain/budget.rs" tries some of it
+	@tests/mutation/run.sh $(or $(PART),domain) $(FILES)
 
 .PHONY: fuzz
 fuzz: ## Fuzz all that outsiders send and WeChat answers: MINUTES=60 a target, or TARGET=one alone; KEEP=1 keeps what was found

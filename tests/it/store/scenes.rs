@@ -359,6 +359,18 @@ fn cooldowns_and_pauses() -> Scenes {
             reported(),
             begin(),
         ],
+        // A stable token comes back the same after a failure.
+        vec![
+            fetch(),
+            same(),
+            to(&DUE),
+            fetch(),
+            fail(),
+            to(&[Deadline::Cooldown]),
+            wait(),
+            fetch(),
+            same(),
+        ],
         // Two words at one time, and one that is remembered.
         vec![pause(), pause(), begin(), begin()],
         vec![fetch(), fail(), pause(), fetch()],
