@@ -135,3 +135,27 @@ impl Follower {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::credential::Mode;
+    use crate::refresher::tests::scene::Scene;
+
+    #[tokio::test]
+    async fn a_store_that_goes_away_is_told_once_and_so_is_its_return() {
+        let scene = Scene::new(Mode::Token);
+        let mut follower = Follower::new(Arc::clone(&scene.refresher), mpsc::channel(1));
+        for (there, away, back) in [
+            (true, 0, 0),
+            (false, 1, 0),
+            (false, 1, 0),
+            (true, 1, 1),
+            (true, 1, 1),
+        ] {
+            follower.note(there);
+            assert_eq!(scene.lines("cannot be read"), away);
+            assert_eq!(scene.lines("the store is back"), back);
+        }
+    }
+}

@@ -290,3 +290,44 @@ impl Scheduler {
         self.purposes.insert(handle.id(), (id, what));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::secret::Digest;
+    use crate::refresher::Report;
+
+    #[test]
+    fn a_credential_is_forgotten_only_where_nothing_is_under_way_for_it() {
+        let mut looking = Reports::default();
+        let report = Report {
+            token: Digest::new([1; 32]),
+            seen: None,
+        };
+        looking.wait(report, oneshot::channel().0);
+        let told = Entry {
+            reports: Some(Box::default()),
+            ..Entry::default()
+        };
+        assert!(Entry::default().is_idle() && told.is_idle());
+
+        looking.begin(Moment::default(), NAP);
+        let busy = [
+            Entry {
+                stepping: Some(Lane::Check),
+                ..Entry::default()
+            },
+            Entry {
+                attending: true,
+                ..Entry::default()
+            },
+            Entry {
+                reports: Some(Box::new(looking)),
+                ..Entry::default()
+            },
+        ];
+        for (what, entry) in busy.iter().enumerate() {
+            assert!(!entry.is_idle(), "{what}");
+        }
+    }
+}

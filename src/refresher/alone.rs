@@ -82,12 +82,7 @@ impl Refresher {
                 replica.keep_pending(grant, started.after(life), None, started);
                 replica.note(What::Unstored(reason), started);
             });
-            let due = self.publisher.inspect(id, |replica| {
-                replica
-                    .next(started)
-                    .is_some_and(|plan| plan.at <= started.boot)
-            });
-            return if due {
+            return if self.refresh_is_due(id, started) {
                 self.back_off(id, BlockedBy::NotRenewed)
             } else {
                 StepEnd::Done

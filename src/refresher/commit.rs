@@ -107,11 +107,7 @@ impl Refresher {
 
     /// A stable token came back the same although it was due: upstream renews it a little later.
     fn not_renewed(&self, id: SlotId) -> StepEnd {
-        let now = self.clock.now();
-        let due = self.publisher.inspect(id, |replica| {
-            replica.next(now).is_some_and(|plan| plan.at <= now.boot)
-        });
-        if due {
+        if self.refresh_is_due(id, self.clock.now()) {
             self.back_off(id, BlockedBy::NotRenewed)
         } else {
             StepEnd::Done

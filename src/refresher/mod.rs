@@ -281,6 +281,14 @@ impl Refresher {
         StepEnd::Blocked(by, wait)
     }
 
+    /// Whether the next step is to fetch again, and at once.
+    fn refresh_is_due(&self, id: SlotId, now: Moment) -> bool {
+        let next = self.publisher.inspect(id, |replica| replica.next(now));
+        next.is_some_and(|plan| {
+            plan.at <= now.boot && matches!(plan.step, Step::Refresh(_) | Step::RefreshAlone)
+        })
+    }
+
     /// The step is not to be taken for `wait`.
     fn blocked(&self, id: SlotId, by: BlockedBy, wait: Duration) -> StepEnd {
         let now = self.clock.now();
@@ -300,3 +308,6 @@ const fn trouble(failure: &StoreError) -> StoreTrouble {
         StoreError::Unreadable(_) => StoreTrouble::Unreadable,
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

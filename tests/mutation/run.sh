@@ -29,6 +29,10 @@ PATH=$tools/bin:$PATH
 cargo mutants --version 2>/dev/null | grep -qx "cargo-mutants $version" ||
     cargo install --quiet --locked --root "$tools" --version "$version" cargo-mutants
 
+# Whatever cargo starts, it starts by this.
+host=$(rustc --version --verbose | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
+export "CARGO_TARGET_${host}_RUNNER=$PWD/tests/mutation/until-first-failure.sh"
+
 # A package optimised to this level, its dependencies to that one, with these modules of src, and nothing else yet.
 begin_package() {
     level=$1
@@ -126,16 +130,16 @@ lay_out_stores() {
 }
 
 mutate() {
-    # 2: some were missed, 3: some hung. The list says which.
+    # 2: some were missed, 3: some hung. The lists say which.
     cargo mutants --dir "$alone" --output "$alone" --in-place --no-shuffle --colors never "$@" || [ $? -le 3 ]
 }
 
-# Whatever no test found out, one a line without its place: `file: function: change`.
+# Whatever no test found out, one a line without its place: `file: function: change`. A test that hangs has found it out.
 survivors() {
-    cat "$alone/mutants.out/missed.txt" "$alone/mutants.out/timeout.txt" | sed -E '
+    sed -E '
         s/^([^:]*):[0-9]+:[0-9]+: (.*) in (<.*>::[^ ]+|[^ ]+)$/\1: \3: \2/
         t
-        s/^([^:]*):[0-9]+:[0-9]+: replace (.*) with (.*)$/\1: \2: replace with \3/' | sort
+        s/^([^:]*):[0-9]+:[0-9]+: replace (.*) with (.*)$/\1: \2: replace with \3/' "$alone/mutants.out/missed.txt" | sort
 }
 
 # Those that explained.txt has of the files that were tried, without their reasons; one line speaks for one survivor.
@@ -176,7 +180,7 @@ flow)
     unset CARGO_TARGET_DIR
     lay_out_flow
     [ $# -gt 0 ] || set -- --file 'src/refresher/**' --file src/follower.rs --file src/scheduler.rs --file 'src/scheduler/**'
-    mutate --timeout 300 "$@"
+    mutate --timeout 120 "$@"
     compare
     ;;
 stores)

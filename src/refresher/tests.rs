@@ -1,0 +1,8 @@
+//! What each step does with an answer that the simulation hardly meets, or whose end people alone see: lines of the
+//! log, what is kept as history, what is counted.
+
+mod fetches;
+mod readings;
+pub(crate) mod scene;
+mod shelf;
+mod wechat;
