@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::scene::{LIFE, MINUTE, SECOND, Scene, away, error, granted};
+use super::scene::{LIFE, MINUTE, SECOND, Scene, away, error, granted, token};
 use crate::domain::credential::Mode;
+use crate::domain::grant::Grant;
 use crate::domain::history::What;
 use crate::domain::protocol::Reason;
 use crate::domain::replica::BlockedBy;
 use crate::domain::upstream_error::ErrorClass;
-use crate::ports::{Fetched, StoreError};
+use crate::ports::{Clock as _, Fetched, StoreError};
 use crate::refresher::{EARLY, StepEnd};
 
 fn refused() -> StoreError {
@@ -183,16 +184,39 @@ async fn what_upstream_says_of_a_fetch_is_kept_for_people() {
     }
 }
 
+/// Token 1 again, with a little less of a life than the first has left three minutes before its end.
+fn shorter() -> Fetched {
+    let (value, digest) = token(1);
+    let life = MINUTE * 3 - SECOND;
+    Fetched::Granted {
+        value,
+        digest,
+        life,
+    }
+}
+
+#[tokio::test]
+async fn of_two_expiries_of_a_stable_token_the_later_one_is_served_by() {
+    let scene = Scene::new(Mode::Stable);
+    scene.serves(1).await;
+    scene.clock.advance(LIFE - MINUTE * 3);
+    scene.upstream.issues(shorter());
+    // The reading would tell as well.
+    scene.store.fails("read", away());
+    scene.refresher.refresh(scene.id(), Reason::Scheduled).await;
+    let now = scene.clock.now();
+    let publisher = &scene.refresher.publisher;
+    let served = publisher.inspect(scene.id(), |replica| replica.live(now).cloned());
+    let expiry = |grant: Option<Grant>| grant.map(|grant| grant.expires_at);
+    assert_eq!(expiry(served), expiry(scene.stored().grant));
+}
+
 #[tokio::test]
 async fn a_stable_token_that_is_due_and_comes_back_the_same_is_asked_for_again_later() {
     let scene = Scene::new(Mode::Stable);
     scene.serves(1).await;
     scene.clock.advance(LIFE - MINUTE * 3);
-    scene.upstream.issues(Fetched::Granted {
-        value: super::scene::token(1).0,
-        digest: super::scene::token(1).1,
-        life: MINUTE * 3 - SECOND,
-    });
+    scene.upstream.issues(shorter());
     let end = scene.refresher.refresh(scene.id(), Reason::Scheduled).await;
     assert_eq!(blocked(end), Some(BlockedBy::NotRenewed));
     assert_eq!(scene.happened()[0], (What::NotRenewed, 1));
@@ -202,4 +226,29 @@ async fn a_stable_token_that_is_due_and_comes_back_the_same_is_asked_for_again_l
     scene.upstream.issues(granted(1));
     let end = scene.refresher.refresh(scene.id(), Reason::Scheduled).await;
     assert_eq!(end, StepEnd::Done, "it lives for two hours again");
+}
+
+#[tokio::test]
+async fn what_a_fetch_spent_is_remembered_where_the_store_cannot_be_read_any_more() {
+    for (reply, spends, issues) in [
+        (granted(1), true, true),
+        (Fetched::Refused(error(-1)), true, false),
+        (Fetched::Ambiguous(String::from("no answer")), true, true),
+        (Fetched::NotSent(String::from("no route")), false, false),
+    ] {
+        let scene = Scene::new(Mode::Token);
+        let memory = || {
+            let now = scene.clock.now();
+            let publisher = &scene.refresher.publisher;
+            publisher.inspect(scene.id(), |replica| replica.memory(now))
+        };
+        let before = memory();
+        scene.store.fails("commit", refused());
+        scene.store.fails("read", away());
+        scene.upstream.issues(reply.clone());
+        scene.refresher.refresh(scene.id(), Reason::Missing).await;
+        let after = memory();
+        assert_eq!(after.budget > before.budget, spends, "{reply:?}");
+        assert_eq!(after.last_fetch > before.last_fetch, issues, "{reply:?}");
+    }
 }

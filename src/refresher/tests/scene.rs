@@ -12,7 +12,7 @@ use super::wechat::WeChat;
 use crate::app_secrets::AppSecrets;
 use crate::domain::app_id::AppId;
 use crate::domain::budget::Budget;
-use crate::domain::credential::{Credential, Mode};
+use crate::domain::credential::{Credential, Kind, Mode};
 use crate::domain::epoch::Nonce;
 use crate::domain::history::What;
 use crate::domain::protocol::{Reason, Record};
@@ -145,7 +145,7 @@ pub(crate) struct Scene {
     pub(crate) clock: Arc<Hands>,
     pub(crate) store: Arc<Shelf>,
     pub(crate) upstream: Arc<WeChat>,
-    /// One for each app.
+    /// Of what is kept, in the order in which it was named: an access token for each app.
     pub(crate) ids: Vec<SlotId>,
     log: Paper,
     _logging: DefaultGuard,
@@ -157,11 +157,29 @@ impl Scene {
     }
 
     pub(crate) fn of(apps: usize, mode: Mode) -> Self {
+        Self::keeping((0..apps).map(|number| subject(number, mode)).collect())
+    }
+
+    /// An app with a ticket, which is the second that is kept.
+    pub(crate) fn with_a_ticket() -> Self {
+        let token = subject(0, Mode::Token);
+        let app = token.credential.app.clone();
+        let ticket = Subject {
+            credential: Credential::of(app, Kind::JsapiTicket, Mode::Token),
+            rules: Arc::new(Rules {
+                checkable: false,
+                ..rules(Mode::Token)
+            }),
+        };
+        Self::keeping(vec![token, ticket])
+    }
+
+    fn keeping(subjects: Vec<Subject>) -> Self {
         let clock = Arc::new(Hands(Mutex::new(MINUTE * 60)));
         let store = Arc::new(Shelf::new(Arc::clone(&clock)));
         let upstream = Arc::new(WeChat::default());
         let (publisher, _, _) = snapshot(clock.clone());
-        let subjects: Vec<_> = (0..apps).map(|number| subject(number, mode)).collect();
+        let credentials: Vec<_> = subjects.iter().map(|of| of.credential.clone()).collect();
         let secrets = subjects.iter().map(|subject| {
             let app = subject.credential.app.clone();
             (app, Secret::new("plainly fake"))
@@ -176,7 +194,10 @@ impl Scene {
             .with_writer(move || paper.clone())
             .finish();
         Self {
-            ids: publisher.ids(),
+            ids: credentials
+                .iter()
+                .filter_map(|credential| publisher.find(credential))
+                .collect(),
             refresher: Arc::new(Refresher {
                 store: store.clone(),
                 upstream: upstream.clone(),
