@@ -1,5 +1,7 @@
 //! What follows a check.
 
+use std::time::Duration;
+
 use super::scene::{SECOND, Scene, away, error, token};
 use crate::domain::credential::Mode;
 use crate::ports::{Checked, Clock as _};
@@ -68,7 +70,10 @@ async fn the_store_knows_whether_somebody_reported_what_was_found_dead() {
 #[tokio::test]
 async fn an_accepted_token_is_vouched_for_from_the_check_on_and_no_other_answer_vouches() {
     let inconclusive = Checked::Away(String::from("no answer"));
-    for (answer, later) in [(Checked::Accepted, SECOND * 20), (inconclusive, SECOND * 0)] {
+    for (answer, later) in [
+        (Checked::Accepted, SECOND * 20),
+        (inconclusive, Duration::ZERO),
+    ] {
         let scene = Scene::new(Mode::Token);
         scene.serves(1).await;
         let vouched_until = || {

@@ -8,7 +8,7 @@ use crate::domain::credential::Mode;
 use crate::domain::grant::Grant;
 use crate::domain::history::What;
 use crate::domain::protocol::Reason;
-use crate::domain::replica::BlockedBy;
+use crate::domain::replica::{BlockedBy, Step};
 use crate::domain::upstream_error::ErrorClass;
 use crate::ports::{Clock as _, Fetched, StoreError};
 use crate::refresher::{EARLY, StepEnd};
@@ -160,7 +160,7 @@ async fn what_upstream_says_of_a_fetch_is_kept_for_people() {
             Fetched::Refused(error(-1)),
             BlockedBy::CoolingDown(ErrorClass::Busy),
             What::Refused(Reason::Missing, Box::new(error(-1))),
-            "errcode=-1",
+            "errmsg=\"no\"",
         ),
         (
             not_sent,
@@ -251,4 +251,31 @@ async fn what_a_fetch_spent_is_remembered_where_the_store_cannot_be_read_any_mor
         assert_eq!(after.budget > before.budget, spends, "{reply:?}");
         assert_eq!(after.last_fetch > before.last_fetch, issues, "{reply:?}");
     }
+}
+
+#[tokio::test]
+async fn a_span_says_of_a_refresh_how_it_ended_and_there_is_none_of_a_look() {
+    let scene = Scene::new(Mode::Token);
+    let refresh = Step::Refresh(Reason::Missing);
+    scene
+        .upstream
+        .issues(Fetched::NotSent(String::from("no route")));
+    scene.refresher.step(scene.id(), refresh).await;
+    assert_eq!(scene.lines("outcome=\"upstream_away\""), 1);
+    assert!(scene.lines("fetch{") > 0 && scene.lines("outcome=\"not_sent\"") > 0);
+
+    scene.upstream.issues(Fetched::Refused(error(-1)));
+    scene.refresher.step(scene.id(), refresh).await;
+    assert!(scene.lines("errcode=-1}") > 0, "the fetch's own span");
+    scene.clock.advance(MINUTE);
+
+    scene.upstream.issues(granted(1));
+    scene.refresher.step(scene.id(), refresh).await;
+    let version = scene.stored().state.version;
+    let done = format!("version={} outcome=\"done\"", version.0);
+    assert_eq!(scene.lines(&done), 1, "{done}");
+
+    let before = scene.lines("refresh{");
+    scene.refresher.step(scene.id(), Step::Watch).await;
+    assert_eq!(scene.lines("refresh{"), before);
 }

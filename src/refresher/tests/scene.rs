@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::fmt::format::FmtSpan;
 
 use super::shelf::Shelf;
 use super::wechat::WeChat;
@@ -191,6 +192,7 @@ impl Scene {
         let paper = log.clone();
         let subscriber = tracing_subscriber::fmt()
             .with_ansi(false)
+            .with_span_events(FmtSpan::CLOSE)
             .with_writer(move || paper.clone())
             .finish();
         Self {
