@@ -4,6 +4,7 @@
 mod alone;
 mod checks;
 mod fetches;
+mod pauses;
 mod readings;
 mod reports;
 pub(crate) mod scene;

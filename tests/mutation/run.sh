@@ -8,9 +8,9 @@
 #
 # The first three are laid out as a package of their own, which builds in seconds. What outlives a first round meets what
 # takes longer: the model for the domain, whose first round is its own tests and the histories of the differential
-# test; for the stores, the differential test itself, and failovers. The flow meets its own tests and the simulation.
-# What outlives all has to be explained in explained.txt. Outcomes are in target/mutation/*/mutants.out. It runs for hours:
-# let it have what nobody else wants.
+# test; the simulation for the flow; for the stores, the differential test itself, and failovers. What outlives all has
+# to be explained in explained.txt. Outcomes are in target/mutation/*/mutants.out. It runs for hours: let it have what
+# nobody else wants.
 set -eu
 
 cd "$(dirname "$0")/../.."
@@ -180,7 +180,8 @@ flow)
     unset CARGO_TARGET_DIR
     lay_out_flow
     [ $# -gt 0 ] || set -- --file 'src/refresher/**' --file src/follower.rs --file src/scheduler.rs --file 'src/scheduler/**'
-    mutate --timeout 120 "$@"
+    mutate --timeout 20 "$@" --cargo-arg=--lib
+    mutate --timeout 120 "$@" --iterate
     compare
     ;;
 stores)
