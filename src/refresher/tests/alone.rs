@@ -6,7 +6,7 @@ use crate::domain::history::What;
 use crate::domain::protocol::Reason;
 use crate::domain::replica::BlockedBy;
 use crate::domain::upstream_error::ErrorClass;
-use crate::ports::{Checked, Clock as _, Fetched};
+use crate::ports::{Clock as _, Fetched};
 use crate::refresher::StepEnd;
 
 /// A replica that serves token 1, to which the store does not answer.
@@ -37,8 +37,7 @@ async fn what_is_fetched_is_served_for_its_life_and_offered_when_the_store_is_ba
 #[tokio::test]
 async fn a_refused_token_that_comes_back_the_same_is_asked_for_by_force() {
     let scene = cut_off().await;
-    let refused = || Checked::Refused(error(40001));
-    scene.upstream.judges([refused(), refused()]);
+    scene.upstream.refuses();
     scene.refresher.check_cut_off(scene.id()).await;
     assert_eq!(scene.served(), None);
 
@@ -52,8 +51,7 @@ async fn a_refused_token_that_comes_back_the_same_is_asked_for_by_force() {
 #[tokio::test]
 async fn a_refused_token_that_force_does_not_replace_is_asked_for_later() {
     let scene = cut_off().await;
-    let refused = || Checked::Refused(error(40001));
-    scene.upstream.judges([refused(), refused()]);
+    scene.upstream.refuses();
     scene.refresher.check_cut_off(scene.id()).await;
 
     scene.upstream.issues(granted(1));

@@ -7,12 +7,6 @@ use crate::domain::credential::Mode;
 use crate::ports::{Checked, Clock as _};
 use crate::refresher::{Report, ReportVerdict};
 
-/// So that the next check of a token finds it refused, twice.
-fn found_dead(scene: &Scene) {
-    let refused = || Checked::Refused(error(40001));
-    scene.upstream.judges([refused(), refused()]);
-}
-
 fn report(number: u8) -> Report {
     Report {
         token: token(number).1,
@@ -54,13 +48,13 @@ fn reported(scene: &Scene) -> Option<bool> {
 async fn the_store_knows_whether_somebody_reported_what_was_found_dead() {
     let scene = Scene::new(Mode::Token);
     scene.serves(1).await;
-    found_dead(&scene);
+    scene.upstream.refuses();
     scene.refresher.watch(scene.id()).await;
     assert_eq!(reported(&scene), Some(false));
 
     let scene = Scene::new(Mode::Token);
     scene.serves(1).await;
-    found_dead(&scene);
+    scene.upstream.refuses();
     let verdict = scene.refresher.report(scene.id(), report(1)).await;
     assert_eq!(verdict, ReportVerdict::Refused);
     assert_eq!(reported(&scene), Some(true));

@@ -4,7 +4,7 @@ use super::scene::{LIFE, SECOND, Scene, away, granted};
 use crate::domain::credential::Mode;
 use crate::domain::history::What;
 use crate::domain::protocol::Reason;
-use crate::ports::{Checked, StoreError};
+use crate::ports::StoreError;
 use crate::refresher::{BATCH, STOOD_STILL};
 
 #[tokio::test]
@@ -96,8 +96,7 @@ async fn a_reading_in_which_the_machine_stood_still_is_made_once_more() {
 async fn a_token_that_is_found_dead_is_kept_in_mind_for_people() {
     let scene = Scene::new(Mode::Token);
     scene.serves(1).await;
-    let refused = || Checked::Refused(super::scene::error(40001));
-    scene.upstream.judges([refused(), refused()]);
+    scene.upstream.refuses();
     scene.refresher.watch(scene.id()).await;
     let died = What::Died { foreign: true };
     assert_eq!(

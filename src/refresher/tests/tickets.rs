@@ -17,8 +17,7 @@ async fn an_access_token_that_upstream_refuses_for_a_ticket_is_checked_and_no_ot
         let scene = Scene::with_a_ticket();
         scene.serves(1).await;
         scene.upstream.issues(Fetched::Refused(error(code)));
-        let refused = || Checked::Refused(error(40001));
-        scene.upstream.judges([refused(), refused()]);
+        scene.upstream.refuses();
         let of = scene.refresher.publisher.credential(scene.ids[1]).kind;
         assert_eq!(error(code).class_for(of), class);
         scene.refresher.refresh(scene.ids[1], Reason::Missing).await;

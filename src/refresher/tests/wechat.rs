@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 
-use super::scene::held;
+use super::scene::{error, held};
 use crate::domain::credential::Credential;
 use crate::domain::secret::Secret;
 use crate::ports::{Checked, Fetched, Upstream};
@@ -29,6 +29,12 @@ impl WeChat {
 
     pub(crate) fn judges(&self, answers: impl IntoIterator<Item = Checked>) {
         held(&self.checked).extend(answers);
+    }
+
+    /// The next check finds the token refused: only a refusal that is repeated counts.
+    pub(crate) fn refuses(&self) {
+        let refused = || Checked::Refused(error(40001));
+        self.judges([refused(), refused()]);
     }
 
     /// This happens while the next fetch is under way.
